@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Writing JSON (RFC 8259), and walking through JSON that came with the bundle. */
+#ifndef RUNDLE_JSON_H
+#define RUNDLE_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* A writer of one value; commas are its business. Nesting is limited to 16. */
+struct json {
+	FILE *stream;
+	unsigned depth;
+	bool filled[16];
+};
+
+/* All of these take the member's name inside an object, and NULL inside an array or for the outermost value.
+ */
+void json_open(struct json *json, const char *name, char bracket); /* '{' or '[' */
+void json_close(struct json *json, char bracket);                  /* '}' or ']' */
+void json_text(struct json *json, const char *name, const char *value);
+void json_number(struct json *json, const char *name, uint64_t value);
+void json_boolean(struct json *json, const char *name, bool value);
+
+/* An array of strings closed by NULL; NULL is the empty one. */
+void json_texts(struct json *json, const char *name, const char *const *values);
+
+/* A value that is JSON already, and was found valid by json_walk. */
+void json_raw(struct json *json, const char *name, const char *value);
+
+/* Called for each string, number, true, false and null: its path, member names and indexes joined by dots
+ * ("source.digest", "layers.0.size"), and its text, decoded when it was a string. */
+typedef void json_visitor(void *context, const char *path, const char *value);
+
+/* Walk through the `size` bytes of a JSON text and call `visit`, which may be NULL. False when it is not
+ * valid JSON, is nested deeper than 32, or holds a name or string that is too long for the walk (4 KiB); what
+ * came before has been visited then. */
+bool json_walk(const char *text, size_t size, json_visitor *visit, void *context);
+
+#endif
