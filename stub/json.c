@@ -38,6 +38,8 @@ static void put_string(FILE *stream, const char *value)
 			fprintf(stream, "\\%c", *p);
 		else if (*p < 0x20 || *p == 0x7f)
 			fprintf(stream, "\\u%04x", *p);
+		else if (*p == 0xc2 && p[1] < 0xa0)
+			fprintf(stream, "\\u%04x", p[1]); /* C1 controls steer terminals */
 		else
 			fwrite(p, 1, length, stream);
 		p += length == 0 ? 1 : length;

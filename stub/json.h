@@ -33,9 +33,9 @@ void json_raw(struct json *json, const char *name, const char *value);
  * ("source.digest", "layers.0.size"), and its text, decoded when it was a string. */
 typedef void json_visitor(void *context, const char *path, const char *value);
 
-/* Walk through the `size` bytes of a JSON text and call `visit`, which may be NULL. False when it is not
- * valid JSON, is nested deeper than 32, or holds a name or string that is too long for the walk (4 KiB); what
- * came before has been visited then. */
+/* Walk through the `size` bytes of a JSON text and call `visit`, which may be NULL. A string of more than
+ * 4095 bytes is visited cut off. False when the text is not valid JSON, is nested deeper than 32 or has a
+ * path longer than 4 KiB; what came before has been visited then. */
 bool json_walk(const char *text, size_t size, json_visitor *visit, void *context);
 
 #endif

@@ -35,29 +35,33 @@ static bool skip(struct walk *walk, char c)
 	return true;
 }
 
-static bool append(struct walk *walk, size_t *length, unsigned byte)
+/* What does not fit is cut off: a long text is no reason to call the JSON invalid. */
+static void append(struct walk *walk, size_t *length, unsigned byte)
 {
-	if (*length + 1 >= sizeof walk->text)
-		return false;
-	walk->text[(*length)++] = (char)byte;
-	return true;
+	if (*length + 1 < sizeof walk->text)
+		walk->text[(*length)++] = (char)byte;
 }
 
 /* UTF-8 of a code point; a lone surrogate of the range U+DC80 to U+DCFF is the byte that json.c wrote so. */
-static bool append_code_point(struct walk *walk, size_t *length, unsigned code)
+static void append_code_point(struct walk *walk, size_t *length, unsigned code)
 {
-	if (code == 0)
-		return append(walk, length, '?');
-	if (code < 0x80 || (code >= 0xdc80 && code <= 0xdcff))
-		return append(walk, length, code & 0xff);
-	if (code < 0x800)
-		return append(walk, length, 0xc0 | code >> 6) && append(walk, length, 0x80 | (code & 0x3f));
-	if (code < 0x10000)
-		return append(walk, length, 0xe0 | code >> 12) &&
-		       append(walk, length, 0x80 | (code >> 6 & 0x3f)) &&
-		       append(walk, length, 0x80 | (code & 0x3f));
-	return append(walk, length, 0xf0 | code >> 18) && append(walk, length, 0x80 | (code >> 12 & 0x3f)) &&
-	       append(walk, length, 0x80 | (code >> 6 & 0x3f)) && append(walk, length, 0x80 | (code & 0x3f));
+	if (code == 0) {
+		append(walk, length, '?'); /* a C string cannot hold it */
+	} else if (code < 0x80 || (code >= 0xdc80 && code <= 0xdcff)) {
+		append(walk, length, code & 0xff);
+	} else if (code < 0x800) {
+		append(walk, length, 0xc0 | code >> 6);
+		append(walk, length, 0x80 | (code & 0x3f));
+	} else if (code < 0x10000) {
+		append(walk, length, 0xe0 | code >> 12);
+		append(walk, length, 0x80 | (code >> 6 & 0x3f));
+		append(walk, length, 0x80 | (code & 0x3f));
+	} else {
+		append(walk, length, 0xf0 | code >> 18);
+		append(walk, length, 0x80 | (code >> 12 & 0x3f));
+		append(walk, length, 0x80 | (code >> 6 & 0x3f));
+		append(walk, length, 0x80 | (code & 0x3f));
+	}
 }
 
 /* The four hex digits of a \u escape. */
@@ -81,8 +85,10 @@ static bool read_escape(struct walk *walk, size_t *length)
 		return false;
 	char c = *walk->next++;
 	const char *simple = c == '\0' ? NULL : strchr(from, c);
-	if (simple != NULL)
-		return append(walk, length, (unsigned char)to[simple - from]);
+	if (simple != NULL) {
+		append(walk, length, (unsigned char)to[simple - from]);
+		return true;
+	}
 	unsigned code, low;
 	if (c != 'u' || !read_hex(walk, &code))
 		return false;
@@ -97,7 +103,8 @@ static bool read_escape(struct walk *walk, size_t *length)
 		else
 			walk->next = mark;
 	}
-	return append_code_point(walk, length, code);
+	append_code_point(walk, length, code);
+	return true;
 }
 
 /* A string, its opening quote included, into walk->text. */
@@ -108,8 +115,10 @@ static bool read_string(struct walk *walk)
 		return false;
 	while (walk->next < walk->end && *walk->next != '"') {
 		unsigned char c = (unsigned char)*walk->next++;
-		if (c < 0x20 || !(c == '\\' ? read_escape(walk, &length) : append(walk, &length, c)))
+		if (c < 0x20 || (c == '\\' && !read_escape(walk, &length)))
 			return false;
+		if (c != '\\')
+			append(walk, &length, c);
 	}
 	walk->text[length] = '\0';
 	return skip(walk, '"');
@@ -149,8 +158,7 @@ static bool read_word(struct walk *walk)
 	size_t length = 0;
 	while (walk->next < walk->end && *walk->next != '\0' &&
 	       strchr("+-.0123456789abcdefghijklmnopqrstuvwxyzE", *walk->next) != NULL) {
-		if (!append(walk, &length, (unsigned char)*walk->next++))
-			return false;
+		append(walk, &length, (unsigned char)*walk->next++);
 	}
 	walk->text[length] = '\0';
 	return strcmp(walk->text, "true") == 0 || strcmp(walk->text, "false") == 0 ||

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "info.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "environment.h"
+#include "json.h"
+#include "message.h"
+
+enum { MANIFEST_LIMIT = 16 << 20, LABEL_WIDTH = 16, LINE_WIDTH = 100 };
+
+static const char *const tiers[] = {"extract", NULL};
+
+/* What both forms show. */
+struct facts {
+	const struct bundle *bundle;
+	const struct launch_config *config;
+	const struct section *payload; /* NULL when it is missing */
+	const char *architectures[BUNDLE_MAX_SECTIONS + 1];
+	char *manifest; /* NULL when there is none that can be used */
+};
+
+static const char *architecture_name(uint32_t machine)
+{
+	return machine == BUNDLE_ARCH_X86_64    ? "x86_64"
+	       : machine == BUNDLE_ARCH_AARCH64 ? "aarch64"
+	                                        : "unknown";
+}
+
+static int gather(struct facts *facts, struct fault *fault)
+{
+	const struct bundle *bundle = facts->bundle;
+	size_t count = 0;
+	for (uint32_t i = 0; i < bundle->count; i++) {
+		const struct section *section = &bundle->sections[i];
+		if (section->kind == SECTION_LAUNCH_CONFIG)
+			facts->architectures[count++] = architecture_name(section->arch);
+		if (section->kind == SECTION_PAYLOAD && section->index == facts->config->payload)
+			facts->payload = section;
+	}
+	const struct section *manifest = bundle_section(bundle, SECTION_MANIFEST, BUNDLE_ARCH_NONE, 0);
+	if (manifest == NULL || manifest->size > MANIFEST_LIMIT)
+		return 0;
+	facts->manifest = bundle_read_section(bundle, manifest, MANIFEST_LIMIT, fault);
+	if (facts->manifest == NULL)
+		return -1;
+	if (!json_walk(facts->manifest, (size_t)manifest->size, NULL, NULL)) {
+		free(facts->manifest);
+		facts->manifest = NULL;
+	}
+	return 0;
+}
+
+static const char *const *texts(const struct string_list *list)
+{
+	return (const char *const *)list->items;
+}
+
+static void write_json(FILE *stream, const struct facts *facts)
+{
+	const struct launch_config *config = facts->config;
+	struct json json = {.stream = stream};
+	json_open(&json, NULL, '{');
+	json_text(&json, "name", config->name);
+	json_text(&json, "architecture", config->arch);
+	json_texts(&json, "architectures", facts->architectures);
+	json_texts(&json, "tiers", tiers);
+	json_number(&json, "fileSize", facts->bundle->size);
+	json_number(&json, "payloadSize", facts->payload == NULL ? 0 : facts->payload->size);
+	json_text(&json, "payloadSha256", config->id);
+	json_number(&json, "extractedSize", config->size);
+	json_number(&json, "inodes", config->inodes);
+	if (config->target != NULL)
+		json_text(&json, "target", config->target);
+	json_boolean(&json, "rc", config->rc);
+	json_texts(&json, "entrypoint", texts(&config->entrypoint));
+	json_texts(&json, "cmd", texts(&config->cmd));
+	json_text(&json, "workdir", config->workdir);
+	json_texts(&json, "env", texts(&config->environment));
+	json_texts(&json, "mounts", texts(&config->mounts));
+	json_boolean(&json, "mountHome", config->mount_home);
+	json_boolean(&json, "mountCwd", config->mount_cwd);
+	json_texts(&json, "inheritedEnvironment", inherited_patterns);
+	if (facts->manifest != NULL)
+		json_raw(&json, "manifest", facts->manifest);
+	json_close(&json, '}');
+}
+
+static void write_label(FILE *stream, const char *label)
+{
+	fprintf(stream, "%-*s", LABEL_WIDTH, label);
+}
+
+static void write_line(FILE *stream, const char *label, const char *text)
+{
+	write_label(stream, label);
+	message_escaped(stream, text);
+	putc('\n', stream);
+}
+
+/* One string a line, all under one label; nothing when there are none. */
+static void write_lines(FILE *stream, const char *label, const struct string_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		write_line(stream, i == 0 ? label : "", list->items[i]);
+}
+
+/* Quoted words, so that one with blanks can be told from two. */
+static void write_words(FILE *stream, const char *label, const struct string_list *list)
+{
+	struct json word = {.stream = stream};
+	if (list->count == 0)
+		return;
+	write_label(stream, label);
+	for (size_t i = 0; i < list->count; i++) {
+		fputs(i == 0 ? "" : " ", stream);
+		json_text(&word, NULL, list->items[i]);
+	}
+	putc('\n', stream);
+}
+
+/* Short words in as many lines as they need. */
+static void write_wrapped(FILE *stream, const char *label, const char *const *words)
+{
+	size_t column = LABEL_WIDTH;
+	write_label(stream, label);
+	for (; *words != NULL; words++) {
+		size_t width = strlen(*words) + 1;
+		if (column + width > LINE_WIDTH) {
+			fprintf(stream, "\n%*s", LABEL_WIDTH, "");
+			column = LABEL_WIDTH;
+		}
+		fprintf(stream, "%s ", *words);
+		column += width;
+	}
+	putc('\n', stream);
+}
+
+static void write_size(FILE *stream, const char *label, uint64_t bytes)
+{
+	write_label(stream, label);
+	if (bytes < 1000000)
+		fprintf(stream, "%.1f kB", (double)bytes / 1e3);
+	else
+		fprintf(stream, "%.1f MB", (double)bytes / 1e6);
+}
+
+/* Of the manifest people want to see what it describes and where it came from. */
+static void write_member(void *context, const char *path, const char *value)
+{
+	FILE *stream = context;
+	char label[256];
+	bool wanted = strcmp(path, "description") == 0 || strncmp(path, "labels.", 7) == 0 ||
+	              strncmp(path, "source", 6) == 0 || strncmp(path, "image.", 6) == 0;
+	if (!wanted || *value == '\0')
+		return;
+	snprintf(label, sizeof label, "%s: ", path);
+	if (strcmp(path, "description") == 0) {
+		write_line(stream, "Description:", value);
+		return;
+	}
+	write_label(stream, "");
+	message_escaped(stream, label);
+	message_escaped(stream, value);
+	putc('\n', stream);
+}
+
+static void write_text(FILE *stream, const struct facts *facts)
+{
+	const struct launch_config *config = facts->config;
+	write_line(stream, "Name:", config->name);
+	if (facts->manifest != NULL) {
+		fputs("Manifest:\n", stream);
+		json_walk(facts->manifest, strlen(facts->manifest), write_member, stream);
+	}
+	write_wrapped(stream, "Architectures:", facts->architectures);
+	write_wrapped(stream, "Tiers:", tiers);
+	write_size(stream, "File:", facts->bundle->size);
+	if (facts->payload != NULL)
+		fprintf(stream, ", payload %" PRIu64 " bytes", facts->payload->size);
+	write_size(stream, "\nExtracted:     ", config->size);
+	fprintf(stream, " in %" PRIu64 " files and directories\n", config->inodes);
+	write_line(stream, "Payload SHA-256:", config->id);
+	write_label(stream, "Target:");
+	message_escaped(stream, config->target == NULL ? "./" : config->target);
+	message_escaped(stream, config->target == NULL ? config->name : "");
+	fputs(" (with --keep or --extract)\n", stream);
+	if (config->rc)
+		write_line(stream, "Starts:", "/etc/rc");
+	write_words(stream, "Entrypoint:", &config->entrypoint);
+	write_words(stream, "Command:", &config->cmd);
+	write_line(stream, "Directory:", config->workdir);
+	write_lines(stream, "Environment:", &config->environment);
+	write_lines(stream, "Mounts:", &config->mounts);
+	if (config->mount_home || config->mount_cwd)
+		write_line(stream, "Shown inside:",
+		           !config->mount_cwd    ? "home directory"
+		           : !config->mount_home ? "current directory"
+		                                 : "home and current directory");
+	write_wrapped(stream, "Host variables:", inherited_patterns);
+}
+
+int info_write(FILE *stream, bool json, const struct bundle *bundle, const struct launch_config *config,
+               struct fault *fault)
+{
+	struct facts facts = {.bundle = bundle, .config = config};
+	if (gather(&facts, fault) != 0)
+		return -1;
+	if (json)
+		write_json(stream, &facts);
+	else
+		write_text(stream, &facts);
+	free(facts.manifest);
+	return 0;
+}

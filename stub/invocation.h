@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * How the header, or the builder, runs the launcher: `LAUNCHER VERB SIZE BUNDLE [ARG...]` (README.md,
+ * "Protocol"). */
+#ifndef RUNDLE_INVOCATION_H
+#define RUNDLE_INVOCATION_H
+
+#include <stdint.h>
+
+#include "fault.h"
+
+enum verb { VERB_PROBE, VERB_TEMPORARY, VERB_INSTALLED, VERB_UNPACK };
+
+struct invocation {
+	enum verb verb;
+	const char *launcher; /* argv[0] */
+	uint64_t bundle_size; /* as the header knows it, 0 when it does not */
+	const char *bundle;
+	int argument_count;
+	char *const *arguments; /* the user's, closed by NULL */
+};
+
+/* Understand the launcher's own argument vector. With the verb `probe` only `verb` is set. */
+int invocation_read(struct invocation *invocation, int argc, char *const *argv, struct fault *fault);
+
+#endif
