@@ -139,6 +139,17 @@ int payload_decode_block(struct payload *payload, const struct payload_block *bl
 /* How many bytes of the file lie in a fragment, behind its blocks; 0 if it has none. */
 uint32_t payload_tail_length(const struct payload *payload, const struct payload_inode *inode);
 
+/* The tail of a file that has one: valid until released. */
+struct payload_tail {
+	const unsigned char *bytes;
+	uint32_t length;
+	struct cached_block *block; /* for release */
+};
+
+int payload_acquire_tail(struct payload *payload, const struct payload_inode *inode,
+                         struct payload_tail *tail, struct fault *fault);
+void payload_release_tail(struct payload *payload, struct payload_tail *tail);
+
 /* The target of a symbolic link: 1 to 4095 bytes without NUL, and a NUL. `target` has room for PATH_MAX
  * bytes. */
 int payload_read_link(struct payload *payload, const struct payload_inode *inode, char *target,

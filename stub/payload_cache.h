@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Decoded blocks, shared by threads, least recently used out first. A block that several threads want at once
+ * is decoded by one of them while the others wait. */
+#ifndef RUNDLE_PAYLOAD_CACHE_H
+#define RUNDLE_PAYLOAD_CACHE_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fault.h"
+
+struct cached_block {
+	uint64_t key;
+	size_t length;   /* decoded bytes */
+	uint64_t behind; /* for the loader's use: where the next block is */
+	/* the cache's own */
+	unsigned pins;
+	int state;
+	struct cached_block *chain, *newer, *older;
+	unsigned char bytes[];
+};
+
+struct payload_cache {
+	pthread_mutex_t lock;
+	pthread_cond_t loaded;
+	size_t block_size;
+	unsigned count, capacity; /* blocks allocated, and how many when none is pinned */
+	unsigned bucket_mask;
+	struct cached_block **buckets;
+	struct cached_block *newest, *oldest; /* blocks that nobody has pinned */
+};
+
+/* Fills block->bytes (room for block_size), length and behind; 0, or -1 with a fault. */
+typedef int payload_cache_loader(void *context, struct cached_block *block, struct fault *fault);
+
+/* 0, or -1 when memory is short. */
+int payload_cache_open(struct payload_cache *cache, size_t block_size, size_t budget);
+void payload_cache_close(struct payload_cache *cache);
+
+/* The block with that key, loaded if it is not there; pinned until payload_cache_release. NULL on error. */
+struct cached_block *payload_cache_acquire(struct payload_cache *cache, uint64_t key,
+                                           payload_cache_loader *load, void *context, struct fault *fault);
+void payload_cache_release(struct payload_cache *cache, struct cached_block *block);
+
+#endif
