@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From a tree to a container: namespaces, the root file system, what is mounted into it, privileges. */
+#ifndef RUNDLE_CONTAINER_H
+#define RUNDLE_CONTAINER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fault.h"
+#include "mount_spec.h"
+#include "tree.h"
+
+struct container_request {
+	struct tree *tree;
+	bool root;               /* user 0 inside, with id changes accepted without effect */
+	bool writable;           /* the root file system */
+	bool pid, net, ipc, uts; /* namespaces of their own */
+	bool mount_home, mount_cwd;
+	const struct mount_spec *mounts;
+	size_t mount_count;
+	const char *rc;           /* host path of a script that takes the place of /etc/rc; may be NULL */
+	char *const *environment; /* the program's: directories that it names are shown inside */
+};
+
+/* Make this process a process of the container, with the working directory `/`. Needs a single thread.
+ *
+ * Without `pid` it is this very process that goes on. With `pid` a child does, as pid 1 of the new pid
+ * namespace; this process stays behind as its parent, passes signals on and ends as the program ends, so the
+ * function returns in the child only.
+ *
+ * Returns 0, or -1 with a fault that names the step and the way out; the process must not go on then. */
+int container_enter(const struct container_request *request, struct fault *fault);
+
+#endif
