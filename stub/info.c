@@ -9,7 +9,7 @@
 #include "json.h"
 #include "message.h"
 
-enum { MANIFEST_LIMIT = 16 << 20, LABEL_WIDTH = 16, LINE_WIDTH = 100 };
+enum { MANIFEST_LIMIT = 16 << 20, LABEL_WIDTH = 17, LINE_WIDTH = 100 };
 
 static const char *const tiers[] = {"extract", NULL};
 
@@ -128,11 +128,13 @@ static void write_wrapped(FILE *stream, const char *label, const char *const *wo
 	write_label(stream, label);
 	for (; *words != NULL; words++) {
 		size_t width = strlen(*words) + 1;
-		if (column + width > LINE_WIDTH) {
+		bool first = column == LABEL_WIDTH;
+		if (!first && column + width > LINE_WIDTH) {
 			fprintf(stream, "\n%*s", LABEL_WIDTH, "");
 			column = LABEL_WIDTH;
+			first = true;
 		}
-		fprintf(stream, "%s ", *words);
+		fprintf(stream, "%s%s", first ? "" : " ", *words);
 		column += width;
 	}
 	putc('\n', stream);
@@ -151,18 +153,17 @@ static void write_size(FILE *stream, const char *label, uint64_t bytes)
 static void write_member(void *context, const char *path, const char *value)
 {
 	FILE *stream = context;
-	char label[256];
-	bool wanted = strcmp(path, "description") == 0 || strncmp(path, "labels.", 7) == 0 ||
-	              strncmp(path, "source", 6) == 0 || strncmp(path, "image.", 6) == 0;
-	if (!wanted || *value == '\0')
+	bool provenance = strncmp(path, "labels.", 7) == 0 || strncmp(path, "source", 6) == 0 ||
+	                  strncmp(path, "image.", 6) == 0;
+	if (*value == '\0')
 		return;
-	snprintf(label, sizeof label, "%s: ", path);
-	if (strcmp(path, "description") == 0) {
+	if (strcmp(path, "description") == 0)
 		write_line(stream, "Description:", value);
+	if (!provenance)
 		return;
-	}
 	write_label(stream, "");
-	message_escaped(stream, label);
+	message_escaped(stream, path);
+	fputs(": ", stream);
 	message_escaped(stream, value);
 	putc('\n', stream);
 }
@@ -171,16 +172,15 @@ static void write_text(FILE *stream, const struct facts *facts)
 {
 	const struct launch_config *config = facts->config;
 	write_line(stream, "Name:", config->name);
-	if (facts->manifest != NULL) {
-		fputs("Manifest:\n", stream);
+	if (facts->manifest != NULL)
 		json_walk(facts->manifest, strlen(facts->manifest), write_member, stream);
-	}
 	write_wrapped(stream, "Architectures:", facts->architectures);
 	write_wrapped(stream, "Tiers:", tiers);
 	write_size(stream, "File:", facts->bundle->size);
 	if (facts->payload != NULL)
 		fprintf(stream, ", payload %" PRIu64 " bytes", facts->payload->size);
-	write_size(stream, "\nExtracted:     ", config->size);
+	putc('\n', stream);
+	write_size(stream, "Extracted:", config->size);
 	fprintf(stream, " in %" PRIu64 " files and directories\n", config->inodes);
 	write_line(stream, "Payload SHA-256:", config->id);
 	write_label(stream, "Target:");

@@ -5,6 +5,7 @@
 
 #include "message.h"
 #include "options.h"
+#include "own_arch.h"
 
 enum { TEXT_COLUMN = 30 };
 
@@ -50,11 +51,6 @@ void usage_help(FILE *stream, const char *bundle)
 
 void usage_version(FILE *stream)
 {
-#if defined(__x86_64__)
-	const char *machine = "x86_64";
-#elif defined(__aarch64__)
-	const char *machine = "aarch64";
-#endif
 	fprintf(stream, "rundle launcher %s (bundle format %d, %s)\n", RUNDLE_VERSION, LAUNCHER_FORMAT,
-	        machine);
+	        OWN_ARCH_NAME);
 }
