@@ -143,8 +143,13 @@ uint32_t payload_tail_length(const struct payload *payload, const struct payload
 struct payload_tail {
 	const unsigned char *bytes;
 	uint32_t length;
+	uint32_t stored;            /* its share of the fragment's stored bytes */
 	struct cached_block *block; /* for release */
 };
+
+/* The fragment that holds the tail of a file that has one, as it is stored. */
+int payload_locate_tail(struct payload *payload, const struct payload_inode *inode,
+                        struct payload_block *fragment, struct fault *fault);
 
 int payload_acquire_tail(struct payload *payload, const struct payload_inode *inode,
                          struct payload_tail *tail, struct fault *fault);

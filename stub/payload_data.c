@@ -135,8 +135,8 @@ static struct cached_block *acquire_block(struct payload *payload, const struct 
 	return payload_cache_acquire(&payload->data, block->offset, load_block, &request, fault);
 }
 
-int payload_acquire_tail(struct payload *payload, const struct payload_inode *inode,
-                         struct payload_tail *tail, struct fault *fault)
+int payload_locate_tail(struct payload *payload, const struct payload_inode *inode,
+                        struct payload_block *fragment, struct fault *fault)
 {
 	struct payload_position position;
 	unsigned char entry[FRAGMENT_ENTRY_SIZE];
@@ -144,7 +144,22 @@ int payload_acquire_tail(struct payload *payload, const struct payload_inode *in
 	                         &position, fault) != 0 ||
 	    payload_read_metadata(payload, &payload->others, &position, entry, sizeof entry, fault) != 0)
 		return -1;
-	struct payload_block block = {le64(entry), le32(entry + 8), payload->block_size};
+	*fragment = (struct payload_block){le64(entry), le32(entry + 8), payload->block_size};
+	uint32_t stored = fragment->stored & STORED_SIZE;
+	if (stored == 0 || stored > payload->block_size || fragment->offset > payload->bytes_used ||
+	    stored > payload->bytes_used - fragment->offset)
+		return payload_corrupt(fault,
+		                       "fragment %" PRIu32 " is said to have %" PRIu32 " bytes at %" PRIu64,
+		                       inode->file.fragment, stored, fragment->offset);
+	return 0;
+}
+
+int payload_acquire_tail(struct payload *payload, const struct payload_inode *inode,
+                         struct payload_tail *tail, struct fault *fault)
+{
+	struct payload_block block;
+	if (payload_locate_tail(payload, inode, &block, fault) != 0)
+		return -1;
 	struct cached_block *cached = acquire_block(payload, &block, fault);
 	if (cached == NULL)
 		return -1;
@@ -156,6 +171,7 @@ int payload_acquire_tail(struct payload *payload, const struct payload_inode *in
 		                       inode->number, inode->file.fragment);
 	}
 	tail->bytes = cached->bytes + inode->file.fragment_offset;
+	tail->stored = (uint32_t)((uint64_t)(block.stored & STORED_SIZE) * tail->length / cached->length);
 	tail->block = cached;
 	return 0;
 }

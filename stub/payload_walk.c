@@ -104,14 +104,16 @@ static int know(struct payload_walk *walk, const struct payload_inode *inode, st
 			if (S_ISDIR(inode->mode))
 				return payload_corrupt(fault, "a directory with two places");
 			if (place->reference != inode->reference)
-				return payload_corrupt(fault, "two inodes have number %" PRIu32, inode->number);
+				return payload_corrupt(fault, "two inodes have number %" PRIu32,
+				                       inode->number);
 			return 1;
 		}
 		*place = (struct known_inode){inode->number, inode->reference};
 		walk->known_count++;
 	}
 	if (++walk->inodes > walk->payload->inode_count)
-		return payload_corrupt(fault, "there are more than the %" PRIu32 " inodes announced", walk->payload->inode_count);
+		return payload_corrupt(fault, "there are more than the %" PRIu32 " inodes announced",
+		                       walk->payload->inode_count);
 	return 0;
 }
 
@@ -196,7 +198,7 @@ static void name_visit(const struct payload_walk *walk, struct payload_visit *vi
 
 int payload_walk_next(struct payload_walk *walk, struct payload_visit *visit, struct fault *fault)
 {
-	visit->step = PAYLOAD_END;
+	visit->step = walk->begun && walk->depth == 0 ? PAYLOAD_END : PAYLOAD_LEAVE;
 	visit->seen = false;
 	int result = 0;
 	if (!walk->begun) {
@@ -206,6 +208,8 @@ int payload_walk_next(struct payload_walk *walk, struct payload_visit *visit, st
 		struct payload_entry entry;
 		walk->path[frame->path_length] = '\0';
 		int found = payload_next_entry(walk->payload, &frame->listing, &entry, fault);
+		if (found < 0)
+			frame->listing = (struct payload_listing){.size = 0}; /* nothing more of it */
 		if (found == 0) {
 			visit->step = PAYLOAD_LEAVE;
 			walk->depth--;
@@ -216,10 +220,4 @@ int payload_walk_next(struct payload_walk *walk, struct payload_visit *visit, st
 	}
 	name_visit(walk, visit);
 	return result == 0 ? 0 : at_path(walk, fault);
-}
-
-void payload_walk_skip(struct payload_walk *walk)
-{
-	if (walk->depth > 0)
-		walk->frames[walk->depth - 1].listing.offset = walk->frames[walk->depth - 1].listing.size;
 }

@@ -31,11 +31,9 @@ struct payload_walk *payload_walk_open(struct payload *payload, const struct pay
                                        struct fault *fault);
 
 /* The next step. A directory that is met twice (a loop), an entry that does not agree with its inode, and
- * more inodes than the superblock says are corruption. 0, or -1 with a fault that names the path. */
+ * more inodes than the superblock says are corruption. 0, or -1 with a fault that names the path; then the
+ * walk may go on: what could not be read is passed over. */
 int payload_walk_next(struct payload_walk *walk, struct payload_visit *visit, struct fault *fault);
-
-/* Leave the directory entered last at the next step, whatever of it is left. */
-void payload_walk_skip(struct payload_walk *walk);
 
 void payload_walk_close(struct payload_walk *walk);
 
