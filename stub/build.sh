@@ -1,0 +1,28 @@
+#!/bin/sh
+# Builds the launchers into dist/launchers/: build.sh [--all]
+# This machine's launcher must build. The other architecture's needs a cross compiler and packages from the network;
+# where they cannot be had that is said, and it is an error only with --all.
+set -eu
+cd "$(dirname "$0")"
+
+case $(uname -m) in
+  x86_64 | aarch64) host=$(uname -m) ;;
+  *)
+    echo "There is no launcher for $(uname -m); rundle has them for x86_64 and aarch64." >&2
+    exit 1
+    ;;
+esac
+jobs=$(nproc 2>/dev/null || echo 1)
+
+make -s -j"$jobs" "ARCH=$host"
+[ "$host" = x86_64 ] || exit 0
+
+if ! command -v aarch64-linux-gnu-gcc >/dev/null; then
+  reason='aarch64-linux-gnu-gcc (package gcc-aarch64-linux-gnu) is missing'
+elif make -s -j"$jobs" ARCH=aarch64; then
+  exit 0
+else
+  reason='its build failed, see above'
+fi
+echo "No launcher for aarch64: $reason. Bundles for x86_64 are not concerned." >&2
+[ "${1-}" != --all ]
