@@ -15,6 +15,7 @@
 #include "own_arch.h"
 #include "own_copy.h"
 #include "plan.h"
+#include "settings.h"
 #include "tree.h"
 #include "unpack.h"
 #include "usage.h"
@@ -67,6 +68,7 @@ static int start(const struct bundle *bundle, const struct launch_config *config
 	    .bundle = bundle,
 	    .config = config,
 	    .target = plan.target,
+	    .temporary = options->temporary,
 	    .keep = plan.target != NULL,
 	    .extract_only = options->extract,
 	    .quiet = options->quiet,
@@ -120,6 +122,8 @@ static int run_bundle(const struct invocation *invocation, struct fault *fault)
 		return -1;
 	if (!options.check &&
 	    read_launch_config(&bundle, options.info || options.verify, &config, fault) != 0)
+		return -1;
+	if (options.verify && settings_apply(&options, environ, NULL, fault) != 0)
 		return -1;
 	if (options.check)
 		status = check_bundle(&bundle, stdout, options.json, fault);

@@ -103,16 +103,19 @@ static int check_namespaces(const struct subject *subject, struct check *check, 
 static int check_directory(const struct subject *subject, struct check *check, struct fault *fault)
 {
 	(void)fault;
+	static struct storage storage;
 	struct fault reason = {0};
-	char path[PATH_MAX];
+	const struct storage_need need = {subject->config->size, subject->config->inodes};
 	check->name = "directory";
-	check->passed = storage_find(subject->config, subject->options->temporary, path, &reason) == 0;
-	if (check->passed)
-		snprintf(check->detail, sizeof check->detail,
-		         "%.800s has room for %" PRIu64 " MB and can execute", path,
-		         subject->config->size / 1000000 + 1);
-	else
+	check->passed =
+	    storage_choose(subject->options->temporary, subject->bundle->path, &need, &storage, &reason) == 0;
+	if (!check->passed) {
 		from_fault(check, &reason);
+		return 0;
+	}
+	snprintf(check->detail, sizeof check->detail, "%.800s can execute and has room for %" PRIu64 " MB%s",
+	         storage.path, need.size / 1000000 + 1, storage.memory ? ", in main memory" : "");
+	close(storage.directory);
 	return 0;
 }
 
