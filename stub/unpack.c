@@ -30,19 +30,45 @@ static void report_left_out(void *context, const char *path, const char *reason)
 	putc('\n', stream);
 }
 
+/* The next entry of a directory, NULL behind the last one. */
+static const char *next_name(DIR *stream)
+{
+	struct dirent *entry;
+	while ((entry = readdir(stream)) != NULL) {
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			return entry->d_name;
+	}
+	return NULL;
+}
+
+static DIR *open_listing(int directory)
+{
+	int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return copy < 0 ? NULL : fdopendir(copy);
+}
+
 /* 1 when the directory holds nothing, 0 when it does, -1 with errno. */
 static int is_empty(int directory)
 {
-	int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+	DIR *stream = open_listing(directory);
 	if (stream == NULL)
 		return -1;
-	struct dirent *entry;
-	int empty = 1;
-	while (empty == 1 && (entry = readdir(stream)) != NULL)
-		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+	int empty = next_name(stream) == NULL;
 	closedir(stream);
 	return empty;
+}
+
+/* What cannot be removed stays: the first fault is the one to report. */
+static void remove_contents(int directory)
+{
+	const char *name;
+	DIR *stream = open_listing(directory);
+	while (stream != NULL && (name = next_name(stream)) != NULL) {
+		if (unlinkat(directory, name, 0) != 0)
+			remove_tree(directory, name);
+	}
+	if (stream != NULL)
+		closedir(stream);
 }
 
 /* Open `path`, which is made when it is missing; `*made` tells. */
@@ -94,7 +120,7 @@ int unpack_bundle(const struct bundle *bundle, const struct launch_config *confi
 		return -1;
 	int result = extract_payload(bundle, section, config->root, directory, report, fault);
 	if (result != 0) {
-		remove_tree_contents(directory);
+		remove_contents(directory);
 		if (made)
 			rmdir(path);
 	}

@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "apparmor_profile.h"
 #include "json.h"
 #include "message.h"
 #include "namespace_probe.h"
@@ -68,34 +69,21 @@ static int check_launcher(const struct subject *subject, struct check *check, st
 	return 0;
 }
 
-/* A command that prints the launcher of this bundle. */
-static void launcher_command(const struct bundle *bundle, char *text, size_t size)
-{
-	const struct section *section = NULL;
-	for (uint32_t i = 0; section == NULL && i < bundle->count; i++) {
-		if (bundle->sections[i].kind == SECTION_LAUNCHER && bundle->sections[i].arch == OWN_ARCH)
-			section = &bundle->sections[i];
-	}
-	snprintf(text, size, "tail -c +%" PRIu64 " APP.run | head -c %" PRIu64,
-	         section == NULL ? 1 : section->offset + 1, section == NULL ? 0 : section->size);
-}
-
 static int check_namespaces(const struct subject *subject, struct check *check, struct fault *fault)
 {
-	struct namespace_trial trial;
-	char command[128];
-	if (namespace_try(&trial, fault) != 0)
-		return -1;
+	(void)fault;
+	struct fault reason = {0};
+	bool user_namespace = false;
 	check->name = "namespaces";
-	check->passed = trial.failed == STEP_NONE;
-	if (check->passed)
-		snprintf(check->detail, sizeof check->detail, "mounts and a new root work%s",
-		         trial.privileged ? " without a user namespace" : " in a user namespace");
-	else
-		snprintf(check->detail, sizeof check->detail, "%s fails: %s",
-		         namespace_step_name(trial.failed), strerror(trial.error));
-	launcher_command(subject->bundle, command, sizeof command);
-	namespace_remedy(&trial, command, check->remedy, sizeof check->remedy);
+	check->passed = namespace_try(&user_namespace, &reason) == 0;
+	if (check->passed) {
+		snprintf(check->detail, sizeof check->detail,
+		         "mounts and a new root work %s a user namespace", user_namespace ? "in" : "without");
+		return 0;
+	}
+	from_fault(check, &reason);
+	if (apparmor_restricts_namespaces())
+		apparmor_append_commands(subject->bundle, check->remedy, sizeof check->remedy);
 	return 0;
 }
 

@@ -1,6 +1,9 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compileFront, encodeConfig, type Front, least } from './support/front.js';
+import { handMadeBundle } from './support/hand-made-bundle.js';
 
 let front: Front;
 beforeAll(() => {
@@ -279,5 +282,27 @@ describe('JSON that came with the bundle', () => {
     expect(walk(`${'['.repeat(33)}${']'.repeat(33)}`).valid).toBe(false);
     expect(walk(`${'['.repeat(32)}${']'.repeat(32)}`).valid).toBe(true);
     expect(walk(JSON.stringify({ a: 'x'.repeat(10_000) })).valid).toBe(true);
+  });
+});
+
+describe('the launcher for a host whose AppArmor wants a profile', () => {
+  const commands = (launcher?: Buffer) => {
+    const config = encodeConfig(least);
+    const bytes = handMadeBundle(launcher === undefined ? { config } : { config, launcher });
+    return String(front.run(['apparmor', front.file('app.run', bytes)]).result);
+  };
+
+  test('the commands take exactly its bytes out of the bundle', () => {
+    const launcher = Buffer.from('\x7fELF the launcher \n\n');
+    const text = commands(launcher);
+    expect(text).toMatch(/^first\n/);
+    expect(text).toContain('flags=(unconfined)');
+    const [pipe = ''] = /^tail .* \| head -c \d+/m.exec(text) ?? [];
+    const taken = execFileSync('sh', ['-c', pipe], { cwd: join(front.directory) });
+    expect(taken).toEqual(launcher);
+  });
+
+  test('without a launcher inside there are none', () => {
+    expect(commands()).toBe('first');
   });
 });

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apparmor_profile.h"
 #include "conf_file.h"
 #include "environment.h"
 #include "json.h"
@@ -206,6 +207,18 @@ static int duty_json(int count, char **arguments)
 	return 0;
 }
 
+/* apparmor BUNDLE: the commands that install its launcher */
+static int duty_apparmor(int count, char **arguments)
+{
+	static struct bundle bundle;
+	char text[2048] = "first";
+	if (count != 1 || bundle_open(&bundle, arguments[0], 0, &fault) != 0)
+		return -1;
+	apparmor_append_commands(&bundle, text, sizeof text);
+	json_text(&json, "result", text);
+	return 0;
+}
+
 /* message TEXT HINT: on standard error */
 static int duty_message(int count, char **arguments)
 {
@@ -226,7 +239,7 @@ int main(int argc, char **argv)
 	} duties[] = {
 	    {"options", duty_options}, {"config", duty_config},   {"environment", duty_environment},
 	    {"program", duty_program}, {"execute", duty_execute}, {"substitute", duty_substitute},
-	    {"json", duty_json},       {"message", duty_message},
+	    {"json", duty_json},       {"message", duty_message}, {"apparmor", duty_apparmor},
 	};
 	json.stream = stdout;
 	json_open(&json, NULL, '{');

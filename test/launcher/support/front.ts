@@ -7,8 +7,10 @@ import { fileURLToPath } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 const stub = join(here, '../../../stub');
 
-/** The launcher's modules that need neither a payload nor a container. */
+/** The launcher's modules that read no payload and make no a container. */
 const modules = [
+  'apparmor_profile',
+  'bundle',
   'conf_file',
   'environment',
   'fault',
@@ -21,6 +23,7 @@ const modules = [
   'options_table',
   'program',
   'settings',
+  'sha256',
   'string_list',
   'substitute',
   'text_file',
