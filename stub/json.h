@@ -18,7 +18,7 @@ struct json {
 /* All of these take the member's name inside an object, and NULL inside an array or for the outermost value.
  */
 void json_open(struct json *json, const char *name, char bracket); /* '{' or '[' */
-void json_close(struct json *json, char bracket);                  /* '}' or ']' */
+void json_close(struct json *json, char bracket);                  /* the outermost one ends its line */
 void json_text(struct json *json, const char *name, const char *value);
 void json_number(struct json *json, const char *name, uint64_t value);
 void json_boolean(struct json *json, const char *name, bool value);

@@ -94,6 +94,8 @@ int plan_make(struct plan *plan, const struct launch_config *config, struct opti
 		return -1;
 	options->mount_home |= config->mount_home;
 	options->mount_cwd |= config->mount_cwd;
+	if (options->rc != NULL && access(options->rc, R_OK) != 0)
+		return fault_set(fault, errno, "cannot read the script '%.400s' of --rc", options->rc);
 	const struct string_list *const mounts[] = {&config->mounts, &configuration.mounts, &options->mounts};
 	if (plan_target(plan, config, options, fault) != 0 || plan_mounts(plan, mounts, fault) != 0 ||
 	    plan_program(plan, config, options, fault) != 0)

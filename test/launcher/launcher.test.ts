@@ -252,10 +252,26 @@ describe('what starts nothing', () => {
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(110);
   });
 
-  test('--version', () => {
-    expect(start('/no/such', '--version').stdout).toMatch(
-      new RegExp(`^rundle launcher \\d+\\.\\d+\\.\\d+ \\(bundle format 1, ${architecture}\\)\n$`),
+  test('--version is the package’s', () => {
+    const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+    const { version } = JSON.parse(text) as { version: string };
+    expect(start('/no/such', '--version').stdout).toBe(
+      `rundle launcher ${version} (bundle format 1, ${architecture})\n`,
     );
+  });
+
+  test('a mistake is reported before anything is extracted', () => {
+    for (const [argv, word] of [
+      [['--rc', '/no/such/script'], '/no/such/script'],
+      [['-m', 'nonsense'], 'nonsense'],
+      [['-c', '/no/such/conf'], '/no/such/conf'],
+      [['--env-file', '/no/such/file'], '/no/such/file'],
+    ] as const) {
+      // Extracting would fail with the payload's fault instead.
+      const ended = start(bundle(), ...argv);
+      expect(ended.status).toBe(125);
+      expect(ended.stderr).toContain(word);
+    }
   });
 
   test('with standard output closed or full: an error, and nothing written elsewhere', () => {
