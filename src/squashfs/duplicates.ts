@@ -1,0 +1,97 @@
+import type { FileRecord } from './census.js';
+import { piecesBetween } from './content.js';
+import { DIGEST_UNIT } from './content-digest.js';
+import type { Content } from './job.js';
+import { inOrder } from './ordered.js';
+import type { WorkerPool } from './pool.js';
+
+/** Contents in one digest job, at most; and their bytes, unless a single one has more. */
+const MAX_CONTENTS = 256;
+const MAX_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Finds files with equal contents. The result maps the number (index in `files`) of each later file to that of the
+ * first of its kind; equality is that of size and SHA-256.
+ *
+ * Only files that share their size with another are looked at, at first in their first 64 KiB, and only those that are equal so
+ * far are read to the end: nearly all others are read once, when they are packed. Throws E_SOURCE.
+ */
+export async function findDuplicates(
+  pool: WorkerPool,
+  files: readonly FileRecord[],
+): Promise<Map<number, number>> {
+  const all = files.map((_, number) => number).filter((number) => sizeOf(files, number) > 0);
+  const sameSize = groupsOf(all, (number) => String(sizeOf(files, number)));
+  const starts = await digests(pool, files, sameSize, DIGEST_UNIT);
+  const sameStart = groupsOf(sameSize, (n) => `${sizeOf(files, n)} ${starts.get(n)}`);
+  const long = sameStart.filter((number) => sizeOf(files, number) > DIGEST_UNIT);
+  const whole = await digests(pool, files, long, Number.POSITIVE_INFINITY);
+
+  const firsts = new Map<string, number>();
+  const duplicates = new Map<number, number>();
+  for (const number of sameStart) {
+    const key = `${sizeOf(files, number)} ${whole.get(number) ?? starts.get(number)}`;
+    const first = firsts.get(key);
+    if (first === undefined) firsts.set(key, number);
+    else duplicates.set(number, first);
+  }
+  return duplicates;
+}
+
+/** Those of `numbers` that share their key with another one, in the same order. */
+function groupsOf(numbers: readonly number[], keyOf: (number: number) => string): number[] {
+  const counts = new Map<string, number>();
+  for (const number of numbers) {
+    const key = keyOf(number);
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return numbers.filter((number) => (counts.get(keyOf(number)) ?? 0) > 1);
+}
+
+/** The digests of the first `limit` bytes of files. */
+async function digests(
+  pool: WorkerPool,
+  files: readonly FileRecord[],
+  numbers: readonly number[],
+  limit: number,
+): Promise<Map<number, string>> {
+  const result = new Map<number, string>();
+  const batches = batchesOf(files, numbers, limit);
+  const digested = inOrder(batches, 2 * pool.capacity, (batch) =>
+    pool.digest(batch.map((number) => contentOf(files, number, limit))),
+  );
+  for await (const [batch, answers] of digested) {
+    for (const [i, number] of batch.entries()) result.set(number, answers[i] as string);
+  }
+  return result;
+}
+
+function* batchesOf(
+  files: readonly FileRecord[],
+  numbers: readonly number[],
+  limit: number,
+): Generator<number[]> {
+  let batch: number[] = [];
+  let bytes = 0;
+  for (const number of numbers) {
+    const length = Math.min(limit, sizeOf(files, number));
+    if (batch.length > 0 && (batch.length === MAX_CONTENTS || bytes + length > MAX_BYTES)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(number);
+    bytes += length;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function contentOf(files: readonly FileRecord[], number: number, limit: number): Content {
+  const { node } = files[number] as FileRecord;
+  const length = Math.min(limit, node.size);
+  return { length, pieces: piecesBetween(node.extents, 0, length, 0, number) };
+}
+
+function sizeOf(files: readonly FileRecord[], number: number): number {
+  return (files[number] as FileRecord).node.size;
+}

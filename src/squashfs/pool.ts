@@ -1,0 +1,115 @@
+import { Worker } from 'node:worker_threads';
+import { RundleError, reasonOf } from '../errors.js';
+import type { BlockRequest, Content, Fault, Job, PackedBlocks, Reply, WorkerSetup } from './job.js';
+
+/** Jobs a worker holds: one it works on, one to go on with while the reply travels. */
+const JOBS_PER_WORKER = 2;
+
+interface Task {
+  job: Job;
+  resolve: (reply: Reply) => void;
+  reject: (error: unknown) => void;
+}
+
+interface Member {
+  worker: Worker;
+  tasks: Task[];
+}
+
+/**
+ * Worker threads that pack and digest. Which worker does a job has no influence on the result. After the
+ * first worker that dies every call fails.
+ */
+export class WorkerPool {
+  readonly #members: Member[] = [];
+  readonly #waiting: Task[] = [];
+  readonly #nameOf: (file: number) => string;
+  #broken: RundleError | undefined;
+
+  /** Starts `count` threads; `nameOf` gives the path, for messages, of a file's number in a Piece. */
+  constructor(count: number, setup: WorkerSetup, nameOf: (file: number) => string) {
+    this.#nameOf = nameOf;
+    for (let i = 0; i < Math.max(1, count); i++) {
+      const worker = new Worker(new URL('./worker.js', import.meta.url), {
+        workerData: setup,
+        execArgv: [],
+        // zstd-codec prints when its heap is full; the program's own output is not the place for that.
+        stdout: true,
+        stderr: true,
+      });
+      const member: Member = { worker, tasks: [] };
+      worker.on('message', (reply: Reply) => this.#answered(member, reply));
+      worker.on('error', (error) => this.#fail(reasonOf(error)));
+      worker.on('exit', (status) => this.#fail(`a packing worker ended with status ${status}`));
+      this.#members.push(member);
+    }
+  }
+
+  /** How many jobs keep all workers busy. */
+  get capacity(): number {
+    return this.#members.length * JOBS_PER_WORKER;
+  }
+
+  /** Makes blocks. Throws E_SOURCE when content cannot be read, E_UNSUPPORTED when the compressor fails. */
+  async pack(blocks: readonly BlockRequest[]): Promise<PackedBlocks> {
+    const reply = await this.#run({ kind: 'pack', blocks });
+    if (reply.kind === 'packed') return reply;
+    throw this.#faultError(reply);
+  }
+
+  /** Digests of contents, as `digestContent` makes them. Throws E_SOURCE. */
+  async digest(contents: readonly Content[]): Promise<readonly string[]> {
+    const reply = await this.#run({ kind: 'digest', contents });
+    if (reply.kind === 'digests') return reply.digests;
+    throw this.#faultError(reply);
+  }
+
+  /** Ends all threads; open jobs fail. */
+  async close(): Promise<void> {
+    this.#fail('it was closed');
+    await Promise.all(this.#members.map(({ worker }) => worker.terminate()));
+  }
+
+  #run(job: Job): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ job, resolve, reject });
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    if (this.#broken !== undefined) {
+      for (const task of this.#waiting.splice(0)) task.reject(this.#broken);
+      return;
+    }
+    while (this.#waiting.length > 0) {
+      const member = this.#members.reduce((a, b) => (b.tasks.length < a.tasks.length ? b : a));
+      if (member.tasks.length >= JOBS_PER_WORKER) return;
+      const task = this.#waiting.shift() as Task;
+      member.tasks.push(task);
+      member.worker.postMessage(task.job);
+    }
+  }
+
+  #answered(member: Member, reply: Reply): void {
+    member.tasks.shift()?.resolve(reply);
+    this.#dispatch();
+  }
+
+  #fail(reason: string): void {
+    this.#broken ??= new RundleError('E_UNSUPPORTED', `packing the payload: ${reason}`);
+    for (const { tasks } of this.#members) {
+      for (const task of tasks.splice(0)) task.reject(this.#broken);
+    }
+    this.#dispatch();
+  }
+
+  #faultError(reply: Reply): RundleError {
+    const { file, reason } = reply as Fault;
+    if (file === undefined)
+      return new RundleError('E_UNSUPPORTED', `packing the payload: ${reason}`);
+    return new RundleError('E_SOURCE', `reading the content of ${this.#nameOf(file)}: ${reason}`, {
+      hint: 'the source may have changed while it was read: build again',
+    });
+  }
+}

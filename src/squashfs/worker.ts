@@ -1,0 +1,65 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { reasonOf } from '../errors.js';
+import { type Compress, loadCodec } from './codec.js';
+import { digestContent } from './content-digest.js';
+import { ContentError, ContentReader } from './content-reader.js';
+import { type BlockRequest, type Job, type Reply, STORED_RAW, type WorkerSetup } from './job.js';
+
+/** A packing worker: reads contents, compresses or digests them, and answers jobs in the order they come. */
+
+const setup = workerData as WorkerSetup;
+const reader = new ContentReader();
+const size = Math.max(setup.blockSize, 8192);
+const scratch = Buffer.allocUnsafe(size);
+const zeros = Buffer.alloc(size);
+const compress = await loadCodec(setup.level);
+
+parentPort?.on('message', (job: Job) => {
+  const reply = answer(job);
+  const transfer = reply.kind === 'packed' ? [reply.data.buffer as ArrayBuffer] : [];
+  parentPort?.postMessage(reply, transfer);
+});
+
+function answer(job: Job): Reply {
+  try {
+    if (job.kind === 'pack') return pack(job.blocks, compress);
+    return {
+      kind: 'digests',
+      digests: job.contents.map((content) => digestContent(reader, content)),
+    };
+  } catch (error) {
+    const file = error instanceof ContentError ? error.file : undefined;
+    return { kind: 'fault', file, reason: reasonOf(error) };
+  }
+}
+
+function pack(blocks: readonly BlockRequest[], compress: Compress): Reply {
+  const words: number[] = [];
+  const stored: Uint8Array[] = [];
+  let total = 0;
+  for (const block of blocks) {
+    if (block.sparse && block.pieces.length === 0) {
+      words.push(0);
+      continue;
+    }
+    const bytes = reader.read(block, scratch);
+    if (block.sparse && bytes.equals(zeros.subarray(0, bytes.length))) {
+      words.push(0);
+      continue;
+    }
+    const frame = block.compress ? compress(bytes) : bytes;
+    const gains = frame.length < bytes.length;
+    // `scratch` is used again for the next block.
+    const kept = gains ? frame : blocks.length === 1 ? bytes : Uint8Array.from(bytes);
+    words.push(gains ? frame.length : bytes.length | STORED_RAW);
+    stored.push(kept);
+    total += kept.length;
+  }
+  const data = new Uint8Array(total);
+  let position = 0;
+  for (const bytes of stored) {
+    data.set(bytes, position);
+    position += bytes.length;
+  }
+  return { kind: 'packed', words, data };
+}
