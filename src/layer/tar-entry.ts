@@ -5,7 +5,7 @@ import type { ByteString } from '../tree/byte-string.js';
  * yet checked, and contents are places in the file that holds the archive. It can be sent between threads.
  */
 export interface TarEntry {
-  /** As in the archive: may be absolute, hold `..`, `.` or a trailing slash. At most 4096 bytes. */
+  /** As in the archive: may be absolute, hold `..`, `.` or a trailing slash. At most 4095 bytes. */
   name: ByteString;
   kind: TarKind;
   /** The 12 permission bits. */
@@ -44,7 +44,7 @@ export interface DataPart {
   offset: number;
 }
 
-/** Longest name and link target: Linux' PATH_MAX. */
-export const MAX_NAME = 4096;
+/** Longest name and link target: Linux' PATH_MAX without the NUL. */
+export const MAX_NAME = 4095;
 /** Longest part of a name between slashes: NAME_MAX of every Linux file system. */
 export const MAX_COMPONENT = 255;

@@ -72,7 +72,7 @@ export interface ParsedConfig {
   diffIds: Digest[];
 }
 
-/** Reads an image config; `where` names it for messages. Throws E_FORMAT. */
+/** Reads an image config; `where` begins messages. Throws E_FORMAT. */
 export function parseConfig(bytes: Uint8Array, where: string): ParsedConfig {
   const document = check(configSchema, parseJson(bytes, where), where);
   const run = document.config ?? {};

@@ -16,12 +16,12 @@ export function isDigest(text: string): text is Digest {
   return DIGEST.test(text);
 }
 
-/** `text` as a Digest; `where` says for the message what it was read from. Throws E_FORMAT. */
+/** `text` as a Digest; `where` begins the message. Throws E_FORMAT. */
 export function parseDigest(text: string, where: string): Digest {
   if (isDigest(text)) return text;
   throw new RundleError(
     'E_FORMAT',
-    `reading ${where}: ${JSON.stringify(text.slice(0, 160))} is not a digest`,
+    `${where}: ${JSON.stringify(text.slice(0, 160))} is not a digest`,
     { hint: 'a digest is "sha256:" and 64, or "sha512:" and 128, lower-case hex digits' },
   );
 }

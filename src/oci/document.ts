@@ -66,8 +66,8 @@ export type ImageDocument =
   | { kind: 'index'; index: Index };
 
 /**
- * A manifest or an index. `mediaType` is the one it was announced with, empty when it was not; `where` names
- * the document for messages. A document that could be read as both, or that contradicts its media type,
+ * A manifest or an index. `mediaType` is the one it was announced with, empty when it was not; `where` begins
+ * messages. A document that could be read as both, or that contradicts its media type,
  * is refused: two programs would see two images in it. Throws E_FORMAT.
  */
 export function parseDocument(bytes: Uint8Array, mediaType: string, where: string): ImageDocument {
@@ -81,7 +81,7 @@ export function parseDocument(bytes: Uint8Array, mediaType: string, where: strin
     if (announced !== undefined && announced !== looksLike) {
       throw new RundleError(
         'E_FORMAT',
-        `reading ${where}: its media type says ${announced}, its fields say ${looksLike}`,
+        `${where}: its media type says ${announced}, its fields say ${looksLike}`,
       );
     }
   }
@@ -101,25 +101,25 @@ function kindByFields(fields: Record<string, unknown>, where: string): DocumentK
   const why = isIndex
     ? 'it has the fields of a manifest and of an index'
     : 'it has neither "layers" nor "manifests"';
-  throw new RundleError('E_FORMAT', `reading ${where}: ${why}`);
+  throw new RundleError('E_FORMAT', `${where}: ${why}`);
 }
 
-/** JSON in valid UTF-8, at most MAX_DOCUMENT_SIZE bytes. Throws E_FORMAT naming `where`. */
+/** JSON in valid UTF-8, at most MAX_DOCUMENT_SIZE bytes. Throws E_FORMAT; `where` begins the message. */
 export function parseJson(bytes: Uint8Array, where: string): unknown {
   if (bytes.length > MAX_DOCUMENT_SIZE) {
     throw new RundleError(
       'E_FORMAT',
-      `reading ${where}: ${bytes.length} bytes are more than the ${MAX_DOCUMENT_SIZE} allowed`,
+      `${where}: ${bytes.length} bytes are more than the ${MAX_DOCUMENT_SIZE} allowed`,
     );
   }
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new RundleError('E_FORMAT', `reading ${where}: it is not JSON in UTF-8`, { cause });
+    throw new RundleError('E_FORMAT', `${where}: it is not JSON in UTF-8`, { cause });
   }
 }
 
-/** `value` as `schema` describes it. Throws E_FORMAT naming `where` and the first fields that do not fit. */
+/** `value` as `schema` describes it. Throws E_FORMAT with the first fields that do not fit; `where` begins the message. */
 export function check<T extends z.ZodType>(schema: T, value: unknown, where: string): z.infer<T> {
   const result = schema.safeParse(value);
   if (!result.success) throw malformed(where, result.error);
@@ -130,5 +130,5 @@ function malformed(where: string, error: z.ZodError): RundleError {
   const faults = error.issues
     .slice(0, 3)
     .map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`);
-  return new RundleError('E_FORMAT', `reading ${where}: ${faults.join('; ')}`, { cause: error });
+  return new RundleError('E_FORMAT', `${where}: ${faults.join('; ')}`, { cause: error });
 }

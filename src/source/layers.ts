@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import type { FileRange } from '../blob/file-range.js';
+import { indexArchives } from '../layer/index-archives.js';
+import type { ArchiveIndex, IndexJob } from '../layer/index-job.js';
+import type { Digest } from '../oci/digest.js';
+import { applyArchive } from '../rootfs/merge.js';
+import { type Directory, emptyDirectory, type Omission } from '../tree/node.js';
+import type { SourceContext } from './transport.js';
+
+/** A layer that was found and not yet looked into. */
+export interface LayerFile {
+  file: FileRange;
+  /** What the manifest says of the stored bytes; undefined where there is none. */
+  digest?: Digest | undefined;
+  size?: number | undefined;
+  /** Digest of the uncompressed archive, where it is known beforehand. */
+  diffId?: Digest | undefined;
+  /** For messages, behind "layer 2 of 3"; the file's path by default. */
+  label?: string;
+}
+
+/** The merged tree, and the diffIDs of the layers, bottom first. */
+export interface MergedLayers {
+  root: Directory;
+  omissions: Omission[];
+  diffIds: Digest[];
+}
+
+/**
+ * Verifies, indexes and merges layers, bottom first. `whiteouts`: whether they are image layers. A blob that stands in the list several times is
+ * read once. Errors as `indexArchives` and `applyArchive`.
+ */
+export async function mergeLayers(
+  layers: readonly LayerFile[],
+  whiteouts: boolean,
+  context: SourceContext,
+): Promise<MergedLayers> {
+  const jobs = new Map<string, IndexJob>();
+  const keys = layers.map((layer, index) => {
+    const { path, offset } = layer.file;
+    const key = JSON.stringify([path, offset, layer.digest, layer.size, layer.diffId]);
+    if (!jobs.has(key)) jobs.set(key, jobOf(layer, index, layers.length, context));
+    return key;
+  });
+  const indexes = new Map<string, ArchiveIndex>();
+  const results = await indexArchives([...jobs.values()], (job, done) => {
+    context.onProgress?.({ phase: 'layer', name: job.name, done, total: job.file.size });
+  });
+  for (const [at, key] of [...jobs.keys()].entries()) {
+    const result = results[at];
+    if (result !== undefined) indexes.set(key, result);
+  }
+  const merged: MergedLayers = { root: emptyDirectory(), omissions: [], diffIds: [] };
+  for (const key of keys) {
+    const index = indexes.get(key);
+    if (index === undefined) throw new Error('every layer has an index');
+    const { name } = jobs.get(key) as IndexJob;
+    const data = { kind: 'file' as const, path: index.path };
+    const { entries, diffId } = index;
+    merged.omissions.push(...applyArchive(merged.root, { name, entries, data, whiteouts }));
+    merged.diffIds.push(diffId);
+  }
+  return merged;
+}
+
+function jobOf(layer: LayerFile, index: number, count: number, context: SourceContext): IndexJob {
+  const { file, digest, size, diffId, label } = layer;
+  const spool = join(context.spoolDirectory, `layer-${index}.tar`);
+  const position = count === 1 ? 'the layer' : `layer ${index + 1} of ${count}`;
+  return { name: `${position} (${label ?? file.path})`, file, digest, size, diffId, spool };
+}

@@ -1,0 +1,60 @@
+import { RundleError } from '../errors.js';
+import { directory } from './dir.js';
+import { dockerArchive } from './docker-archive.js';
+import { ociLayout } from './oci.js';
+import { ociArchive } from './oci-archive.js';
+import type { LoadedSource } from './source.js';
+import { tarFile } from './tar.js';
+import type { SourceContext, SourceSpecification, Transport } from './transport.js';
+
+export type { SourceContext, SourceSpecification } from './transport.js';
+
+/** Every kind of source there is. */
+const TRANSPORTS: readonly Transport[] = [ociLayout, ociArchive, dockerArchive, directory, tarFile];
+
+/** The syntax of every transport, for the help. */
+export const SOURCE_SYNTAX: readonly string[] = TRANSPORTS.map(({ syntax }) => syntax);
+
+/**
+ * Takes a source specification apart, by its syntax alone. Throws E_USAGE for an unknown transport, listing the known ones, and for one
+ * that does not fit its transport's syntax.
+ */
+export function parseSource(specification: string): SourceSpecification {
+  return understand(specification).parsed;
+}
+
+/**
+ * Opens a source and merges its layers into one tree; everything is verified on the way. Errors: E_USAGE as `parseSource`; E_SOURCE (cannot be
+ * read, blob or reference missing), E_FORMAT, E_DIGEST, E_PLATFORM, E_LAYER, E_UNSUPPORTED; E_OUTPUT when the spool directory
+ * cannot take what has to be uncompressed.
+ */
+export async function loadSource(
+  specification: string,
+  context: SourceContext,
+): Promise<LoadedSource> {
+  const { transport, parsed } = understand(specification);
+  return transport.load(parsed, context);
+}
+
+function understand(specification: string): { transport: Transport; parsed: SourceSpecification } {
+  const colon = specification.indexOf(':');
+  const name = specification.slice(0, Math.max(colon, 0));
+  const transport = TRANSPORTS.find((candidate) => candidate.name === name);
+  if (transport === undefined) {
+    throw new RundleError(
+      'E_USAGE',
+      `reading the source ${JSON.stringify(specification)}: ${colon < 0 ? 'it has no transport' : `the transport ${JSON.stringify(name)} is not known`}`,
+      { hint: `a source is one of ${SOURCE_SYNTAX.join(', ')}` },
+    );
+  }
+  const parts = specification.includes('\0')
+    ? undefined
+    : transport.parse(specification.slice(colon + 1));
+  if (parts === undefined) {
+    throw new RundleError(
+      'E_USAGE',
+      `reading the source ${JSON.stringify(specification)}: it does not have the form ${transport.syntax}`,
+    );
+  }
+  return { transport, parsed: { transport: name, ...parts } };
+}
