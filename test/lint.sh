@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-npx --no-install biome check --error-on-warnings .
+npx --no-install biome check --error-on-warnings src test ./*.json ./*.ts
 
 # Files by name, from git where there is one (a tarball has none): build outputs are not linted.
 list() {
