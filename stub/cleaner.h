@@ -8,6 +8,7 @@
 #ifndef RUNDLE_CLEANER_H
 #define RUNDLE_CLEANER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "fault.h"
@@ -31,8 +32,8 @@ int cleaner_start(struct cleaner *cleaner, int parent, const char *name, struct 
 void cleaner_set_root(struct cleaner *cleaner, int directory);
 
 /* Tell the helper that this process has entered the container's namespaces: from now on processes count that
- * share its mount namespace or live in its user namespace. */
-void cleaner_set_namespaces(struct cleaner *cleaner);
+ * share its mount namespace or, with `user_namespace`, live in its user namespace. */
+void cleaner_set_namespaces(struct cleaner *cleaner, bool user_namespace);
 
 /* Let the end of the file system mounted at `path` be a hint. Nothing happens without inotify. */
 void cleaner_watch_mount(struct cleaner *cleaner, const char *path);

@@ -195,3 +195,11 @@ int path_inside_open(int root, const char *path, enum path_missing missing)
 		return found;
 	return path_inside_walk(root, path, missing);
 }
+
+bool path_inside_exists(int root, const char *path)
+{
+	int found = path_inside_open(root, path, PATH_FAIL);
+	if (found >= 0)
+		close(found);
+	return found >= 0;
+}

@@ -4,6 +4,8 @@
 #ifndef RUNDLE_PATH_INSIDE_H
 #define RUNDLE_PATH_INSIDE_H
 
+#include <stdbool.h>
+
 /* What to create at the end of a path that does not exist; missing parents become directories. */
 enum path_missing {
 	PATH_FAIL,
@@ -18,5 +20,8 @@ int path_inside_open(int root, const char *path, enum path_missing missing);
 /* The same, always by walking component by component: what path_inside_open does before Linux 5.6, and when
  * something must be created. */
 int path_inside_walk(int root, const char *path, enum path_missing missing);
+
+/* Whether `path` leads to something inside `root`. */
+bool path_inside_exists(int root, const char *path);
 
 #endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "namespaces.h"
+
+/* The first `size` - 1 bytes of a file; empty when it cannot be read. */
+static void read_start(const char *path, char *text, size_t size)
+{
+	text[0] = '\0';
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return;
+	ssize_t got = read(file, text, size - 1);
+	text[got > 0 ? got : 0] = '\0';
+	close(file);
+}
+
+/* Whether the sysctl exists and begins with that number. */
+static bool sysctl_is(const char *path, long value)
+{
+	char text[32], *end;
+	read_start(path, text, sizeof text);
+	return strtol(text, &end, 10) == value && end != text;
+}
+
+/* A chroot without a mount of its own shows no mount at `/`; the kernel makes no user namespace there. */
+static bool in_plain_chroot(void)
+{
+	FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	if (mounts == NULL)
+		return false;
+	char *line = NULL;
+	size_t size = 0;
+	bool found = false;
+	while (!found && getline(&line, &size, mounts) >= 0) {
+		char point[8] = "";
+		found = sscanf(line, "%*s %*s %*s %*s %7s", point) == 1 && strcmp(point, "/") == 0;
+	}
+	free(line);
+	fclose(mounts);
+	return !found;
+}
+
+static bool under_seccomp(void)
+{
+	char status[8192];
+	read_start("/proc/self/status", status, sizeof status);
+	return strstr(status, "\nSeccomp:\t2") != NULL;
+}
+
+static int explain_refusal(struct fault *fault)
+{
+	if (sysctl_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1))
+		return fault_hint(
+		    fault, "AppArmor keeps user namespaces from programs without a profile (the default of "
+		           "Ubuntu 24.04). As root, once: sysctl -w "
+		           "kernel.apparmor_restrict_unprivileged_userns=0\n"
+		           "or install the launcher as /usr/local/libexec/rundle/launcher-1 with a profile "
+		           "that allows userns.");
+	if (sysctl_is("/proc/sys/kernel/unprivileged_userns_clone", 0))
+		return fault_hint(fault, "This system keeps user namespaces to root. As root, once: "
+		                         "sysctl -w kernel.unprivileged_userns_clone=1");
+	if (in_plain_chroot())
+		return fault_hint(fault, "The kernel makes no user namespace in a chroot; start it outside.");
+	if (under_seccomp())
+		return fault_hint(
+		    fault, "A seccomp filter forbids it, as Docker's and Kubernetes' do: start the outer "
+		           "container with --security-opt seccomp=unconfined (and apparmor=unconfined), in "
+		           "Kubernetes with seccompProfile: Unconfined.");
+	return fault_hint(
+	    fault, "A security policy (SELinux, AppArmor, a container engine) forbids it; its log says "
+	           "which: journalctl -k, ausearch -m avc.");
+}
+
+int namespaces_explain(int error, struct fault *fault)
+{
+	if (error == EPERM || error == EACCES)
+		return explain_refusal(fault);
+	if (error == ENOSPC || error == EUSERS)
+		return fault_hint(fault,
+		                  "The limit on namespaces is reached or 0. As root: "
+		                  "sysctl -w user.max_user_namespaces=15000 user.max_mnt_namespaces=15000\n"
+		                  "More than 32 user namespaces cannot stand in one another either.");
+	if (error == EINVAL || error == ENOSYS)
+		return fault_hint(
+		    fault,
+		    "This kernel has no user namespaces (CONFIG_USER_NS; WSL 1 has none, WSL 2 has). On "
+		    "RHEL 7 they need the kernel argument user_namespace.enable=1.");
+	return -1;
+}
