@@ -21,7 +21,10 @@ export interface Listing {
   offset: number;
   /** Uncompressed bytes. */
   size: number;
-  /** For each further metadata block: the first header in it, so that a search can begin there. */
+  /**
+   * For each further metadata block: the first header in it, so that a search can begin there. Empty when the listing
+   * is shorter than one block.
+   */
   index: { position: number; block: number; name: ByteString }[];
 }
 
@@ -49,6 +52,8 @@ export async function writeListing(
     listing.size += bytes.length;
     from += run.length;
   }
+  // A search through so little is quick, and without an index the inode can have its short form.
+  if (listing.size < METADATA_SIZE) listing.index = [];
   return listing;
 }
 
