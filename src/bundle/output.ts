@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants, unlinkSync } from 'node:fs';
-import { type FileHandle, link, lstat, open, rename, unlink } from 'node:fs/promises';
+import { access, type FileHandle, link, lstat, open, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { RundleError, reasonOf } from '../errors.js';
 
@@ -65,6 +65,12 @@ export async function openOutput(path: string, force = false): Promise<Output> {
     await syncDirectory(dirname(path));
   };
   return { path, handle, publish, discard };
+}
+
+/** Throws what `openOutput` would throw, and makes nothing: to be asked before long work. */
+export async function checkOutput(path: string, force = false): Promise<void> {
+  await checkName(path, force);
+  await creating(path, () => access(dirname(path), constants.W_OK | constants.X_OK));
 }
 
 /** The E_OUTPUT for an error of the system while `path` was written. */

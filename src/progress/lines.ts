@@ -15,7 +15,7 @@ export function lineProgress(write: (text: string) => void): Progress {
 
   const line = () => {
     const of = total === undefined || total === done ? '' : ` of ${formatBytes(total)}`;
-    write(`${phase}: ${formatBytes(done)}${of}\n`);
+    write(`rundle: ${phase}: ${formatBytes(done)}${of}\n`);
     shown += 1;
   };
   const end = () => {

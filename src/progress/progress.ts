@@ -14,8 +14,8 @@ export interface Progress {
   close(): void;
 }
 
-/** The parts of a build that take time, in their order. */
-export type Phase = 'download' | 'layers' | 'packing';
+/** The parts of the work that take time. */
+export type Phase = 'download' | 'archive' | 'layers' | 'packing' | 'checking';
 
 /** `bytes` for people, in powers of 1000: "89.8 MB". */
 export function formatBytes(bytes: number): string {

@@ -1,0 +1,233 @@
+import { statSync } from 'node:fs';
+import { type Architecture, architectureFromOci } from './bundle/architecture.js';
+import { type AssembleRequest, assembleBundle, type BundleSummary } from './bundle/assemble.js';
+import { checkOutput } from './bundle/output.js';
+import { RundleError } from './errors.js';
+import type { ImageConfig } from './oci/config.js';
+import { formatPlatform, type Platform } from './oci/platform.js';
+import type { Progress } from './progress/progress.js';
+import type { ConfigOverrides } from './rootfs/config-overrides.js';
+import type { CopySpecification } from './rootfs/copy.js';
+import type { MountSpecification } from './rootfs/mount-specification.js';
+import { applyOverrides, type OverriddenImage } from './rootfs/overrides.js';
+import { loadSource } from './source/open.js';
+import type { LoadedSource } from './source/source.js';
+import type { SourceStep } from './source/transport.js';
+import { assertPayloadOptions } from './squashfs/options.js';
+import { writePayload } from './squashfs/writer.js';
+import { startupFiles } from './startup/startup-files.js';
+import { withTemporaryDirectory } from './temporary-directory.js';
+import { fromText } from './tree/byte-string.js';
+import { VERSION } from './version.js';
+
+/** What to build, from what, and with which changes. */
+export interface BuildRequest {
+  /** A source specification, such as `oci:DIR:REF`. */
+  source: string;
+  /** Path of the bundle to write. */
+  output: string;
+  /** Replace an existing output. */
+  force: boolean;
+  platform?: Platform | undefined;
+  changes: Changes;
+  payload: { blockSize: number; level: number };
+}
+
+/** What the bundle has that the image has not. */
+export interface Changes extends ConfigOverrides {
+  /** Contents of the script that replaces `/etc/rc`. */
+  rc?: Uint8Array | undefined;
+  copies: readonly CopySpecification[];
+  mounts: readonly MountSpecification[];
+  mountHome: boolean;
+  mountCwd: boolean;
+  /** Where `--keep` puts the tree when the bundle runs; may hold `${VAR}`. */
+  target?: string | undefined;
+  description?: string | undefined;
+}
+
+/** What a build takes from its surroundings; only `sourceDateEpoch` has an influence on the bytes. */
+export interface BuildContext {
+  progress: Progress;
+  /** Packing threads. */
+  workers: number;
+  /** SOURCE_DATE_EPOCH: the time of what the build itself makes, and the cap for copied files. Seconds. */
+  sourceDateEpoch?: number | undefined;
+}
+
+/**
+ * Builds a bundle: source, tree, overrides, payload, bundle. Temporary files are removed on every way out, and the output appears
+ * complete or not at all. Throws the RundleErrors of each step.
+ */
+export async function buildBundle(
+  request: BuildRequest,
+  context: BuildContext,
+): Promise<BundleSummary> {
+  return build(request, context, async (source) => {
+    const architecture = launcherArchitecture(source.config, request.source);
+    const { changes } = request;
+    const image = await applyOverrides(
+      source.root,
+      source.config,
+      { ...changes, isFile },
+      {
+        time: context.sourceDateEpoch ?? 0,
+        latest: context.sourceDateEpoch ?? Number.POSITIVE_INFINITY,
+      },
+    );
+    return { architecture, image };
+  });
+}
+
+/**
+ * Builds a bundle whose tree is exactly the source's, for unpacking on this machine: no overrides, no mount points, and
+ * a launcher for `architecture` whatever the image is made for.
+ */
+export async function buildUnchanged(
+  request: BuildRequest,
+  context: BuildContext,
+  architecture: Architecture,
+): Promise<BundleSummary> {
+  return build(request, context, async ({ config }) => ({
+    architecture,
+    image: { config, startsThroughRc: false, omissions: [] },
+  }));
+}
+
+async function build(
+  request: BuildRequest,
+  context: BuildContext,
+  change: (source: LoadedSource) => Promise<{ architecture: Architecture; image: OverriddenImage }>,
+): Promise<BundleSummary> {
+  const { blockSize, level } = request.payload;
+  const { progress } = context;
+  assertPayloadOptions(blockSize, level);
+  await checkOutput(request.output, request.force);
+  return withTemporaryDirectory(async (spoolDirectory) => {
+    const source = await loadSource(request.source, {
+      ...(request.platform && { platform: request.platform }),
+      spoolDirectory,
+      onProgress: sumOfSteps(progress),
+    });
+    const { architecture, image } = await change(source);
+    const launch = launchSettings(image, request.changes);
+    const rawFirst = await startupFiles(source.root, {
+      programs: firstPrograms(image),
+      searchPath: fromText(searchPath(image.config)),
+    });
+    return assembleBundle({
+      output: request.output,
+      force: request.force,
+      architectures: [architecture],
+      launch,
+      description: describe(request, source, image),
+      writePayload: (output, start) =>
+        writePayload(source.root, output, start, {
+          blockSize,
+          level,
+          workers: context.workers,
+          buildTime: context.sourceDateEpoch ?? 0,
+          rawFirst,
+          onProgress: (done, total) => progress.update('packing', done, total),
+        }),
+    });
+  });
+}
+
+/** Layers are read several at a time: what is shown is their sum. */
+function sumOfSteps(progress: Progress): (step: SourceStep) => void {
+  const steps = new Map<string, SourceStep>();
+  return (step) => {
+    steps.set(`${step.phase} ${step.name}`, step);
+    const alike = [...steps.values()].filter(({ phase }) => phase === step.phase);
+    const sum = (field: 'done' | 'total') => alike.reduce((total, one) => total + one[field], 0);
+    progress.update(step.phase === 'layer' ? 'layers' : 'archive', sum('done'), sum('total'));
+  };
+}
+
+function launchSettings(image: OverriddenImage, changes: Changes): AssembleRequest['launch'] {
+  const { config, startsThroughRc } = image;
+  return {
+    entrypoint: (config.entrypoint ?? []).map(fromText),
+    cmd: (config.cmd ?? []).map(fromText),
+    env: config.env.map(fromText),
+    workdir: fromText(config.workingDir),
+    rc: startsThroughRc,
+    mounts: changes.mounts.map((mount) => fromText(mount.text)),
+    ...(changes.target !== undefined && { target: fromText(changes.target) }),
+    mountHome: changes.mountHome,
+    mountCwd: changes.mountCwd,
+  };
+}
+
+function describe(
+  request: BuildRequest,
+  source: LoadedSource,
+  image: OverriddenImage,
+): AssembleRequest['description'] {
+  const { config } = image;
+  const { description } = request.changes;
+  return {
+    rundle: VERSION,
+    ...(description !== undefined && { description }),
+    labels: config.labels,
+    provenance: source.provenance,
+    ...(config.created !== undefined && { created: config.created }),
+    overrides: describeChanges(request.changes),
+    config: {
+      user: config.user,
+      ...(config.stopSignal !== undefined && { stopSignal: config.stopSignal }),
+      exposedPorts: config.exposedPorts,
+      volumes: config.volumes,
+    },
+    payload: request.payload,
+    omissions: [...source.omissions, ...image.omissions],
+  };
+}
+
+/** One line each for people; sources of copies are left out, because they name places of the building machine. */
+function describeChanges(changes: Changes): string[] {
+  return [
+    ...(changes.rc === undefined ? [] : ['rc']),
+    ...(changes.entrypoint === undefined
+      ? []
+      : [`entrypoint ${JSON.stringify(changes.entrypoint)}`]),
+    ...(changes.cmd === undefined ? [] : [`cmd ${JSON.stringify(changes.cmd)}`]),
+    ...(changes.env ?? []).map((entry) => `env ${entry}`),
+    ...(changes.workingDir === undefined ? [] : [`workdir ${changes.workingDir}`]),
+    ...(changes.labels ?? []).map((entry) => `label ${entry}`),
+    ...changes.copies.map(({ destination }) => `copy to ${destination}`),
+    ...changes.mounts.map(({ text }) => `mount ${text}`),
+    ...(changes.mountHome ? ['mount-home'] : []),
+    ...(changes.mountCwd ? ['mount-cwd'] : []),
+    ...(changes.target === undefined ? [] : [`target ${changes.target}`]),
+  ];
+}
+
+/** The launcher an image needs. Throws E_PLATFORM for one that no launcher can start. */
+function launcherArchitecture(config: ImageConfig, source: string): Architecture {
+  const architecture = architectureFromOci(config.architecture);
+  if (architecture !== undefined && config.os === 'linux') return architecture;
+  throw new RundleError(
+    'E_PLATFORM',
+    `building from ${source}: the image is for ${formatPlatform(config)}, which no launcher can start`,
+    { hint: 'images for linux/amd64 and linux/arm64 can be bundled' },
+  );
+}
+
+/** What the kernel opens first: packed so that a start finds it fast. */
+function firstPrograms({ config, startsThroughRc }: OverriddenImage) {
+  const words = [config.entrypoint?.[0], config.cmd?.[0]].filter((word) => word !== undefined);
+  return (startsThroughRc ? ['/etc/rc', '/bin/sh', ...words] : words).map(fromText);
+}
+
+function searchPath(config: ImageConfig): string {
+  const entry = config.env.find((variable) => variable.startsWith('PATH='));
+  return (
+    entry?.slice('PATH='.length) ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  );
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}

@@ -1,0 +1,74 @@
+import { Command } from 'commander';
+import { buildBundle } from '../build.js';
+import type { BundleSummary } from '../bundle/assemble.js';
+import { formatBytes, formatSeconds } from '../progress/progress.js';
+import { SOURCE_SYNTAX } from '../source/open.js';
+import { BUILD_OPTIONS, type BuildValues, buildRequest } from './build-options.js';
+import { sourceDateEpoch, workerCount } from './environment.js';
+import { addOptions } from './option.js';
+import { describeSections } from './sections.js';
+import { openTerminal, type Terminal } from './terminal.js';
+import { printable } from './text.js';
+
+const HELP = `
+SOURCE is one of ${SOURCE_SYNTAX.join(', ')}.
+
+Examples:
+  rundle build oci:my-image -o app.run
+  rundle build docker-archive:saved.tar --entrypoint '["python3", "-u"]' --env OMP_NUM_THREADS=4
+  rundle build dir:rootfs --rc start.sh --copy data:/opt/ --mount /scratch:/scratch
+
+The same input gives the same bytes. With SOURCE_DATE_EPOCH set, that is the time of what the build adds, and copied files
+are not newer.
+`;
+
+/** `rundle build SOURCE`. */
+export function buildCommand(): Command {
+  const command = new Command('build')
+    .description('make one self-running file from a container image')
+    .argument('<SOURCE>', 'where the image is')
+    .addHelpText('after', HELP);
+  return addOptions(command, BUILD_OPTIONS).action(run);
+}
+
+async function run(source: string, values: BuildValues): Promise<void> {
+  const started = performance.now();
+  const terminal = openTerminal((values.quiet || values.json) ?? false);
+  try {
+    const request = await buildRequest(source, values, process.env);
+    const summary = await buildBundle(request, {
+      progress: terminal.progress,
+      workers: workerCount(process.env),
+      sourceDateEpoch: sourceDateEpoch(process.env),
+    });
+    terminal.progress.close();
+    const seconds = (performance.now() - started) / 1000;
+    if (values.json) terminal.print(`${JSON.stringify(describe(summary, seconds))}\n`);
+    else if (!values.quiet) tell(summary, seconds, terminal);
+  } finally {
+    terminal.progress.close();
+  }
+}
+
+function tell(summary: BundleSummary, seconds: number, terminal: Terminal): void {
+  const file = printable(summary.path);
+  const { omissionCount } = summary.manifest;
+  if (omissionCount > 0) {
+    const what = omissionCount === 1 ? '1 thing' : `${omissionCount} things`;
+    terminal.remark(`${what} left out or changed; rundle inspect ${file} lists what`);
+  }
+  terminal.print(`${file}: ${formatBytes(summary.size)} in ${formatSeconds(seconds)}\n`);
+}
+
+function describe(summary: BundleSummary, seconds: number): Record<string, unknown> {
+  const { path, size, sections, manifest, payload } = summary;
+  return {
+    schema: 1,
+    file: path,
+    size,
+    seconds: Math.round(seconds * 1000) / 1000,
+    id: payload.sha256,
+    sections: describeSections(sections),
+    manifest,
+  };
+}

@@ -1,0 +1,20 @@
+import { basename, resolve } from 'node:path';
+import { parseSource } from '../source/open.js';
+
+/** Endings of archives, which say nothing about what is inside. */
+const ARCHIVE = /\.(tar|tgz|tzst|tar\.(gz|zst|zstd|xz|bz2))$/i;
+
+/**
+ * The bundle's name when none was given: the source's own name, and its reference unless that is `latest`, in characters
+ * that need no quoting anywhere. Throws E_USAGE as `parseSource`.
+ */
+export function outputName(source: string): string {
+  const { location, reference } = parseSource(source);
+  const name = plain(basename(resolve(location)).replace(ARCHIVE, ''));
+  const tag = plain(reference ?? '').replace(/^latest$/, '');
+  return `${[name, tag].filter((part) => part !== '').join('-') || 'image'}.run`;
+}
+
+function plain(text: string): string {
+  return text.replace(/[^A-Za-z0-9._+-]+/g, '-').replace(/^[-.]+|[-.]+$/g, '');
+}
