@@ -115,7 +115,7 @@ async function write(output: FileHandle, parts: Parts): Promise<BundleSummary> {
   const { request, name, template, launchers } = parts;
   const architectures = launchers.map((launcher) => launcher.architecture);
   const sections: Section[] = [];
-  let end = headerLength(template, name, architectures);
+  let end = headerLength(template, architectures);
   const header = { offset: 0, size: end };
 
   const append = async (bytes: Buffer, section: Pick<Section, 'kind' | 'machine' | 'required'>) => {
@@ -164,7 +164,7 @@ async function write(output: FileHandle, parts: Parts): Promise<BundleSummary> {
 
   const tableOffset = end;
   const fileSize = tableOffset + tableSize(sections.length + 1) + FOOTER_SIZE;
-  const head = renderHeader(template, { name, fileSize, launchers: places }, header.size);
+  const head = renderHeader(template, { fileSize, launchers: places }, header.size);
   sections.unshift({
     kind: SECTION_KIND.header,
     machine: 0,

@@ -12,8 +12,6 @@ export const INSTALLED_LAUNCHER = '/usr/local/libexec/rundle/launcher-1';
 
 /** What a header says. */
 export interface HeaderContent {
-  /** Short name, for messages. */
-  name: ByteString;
   /** Bytes of the whole file. */
   fileSize: number;
   /** Where the launcher for each architecture lies: a multiple of 4096, and bytes. */
@@ -42,13 +40,11 @@ export async function loadHeaderTemplate(): Promise<ByteString> {
  */
 export function headerLength(
   template: ByteString,
-  name: ByteString,
   architectures: readonly Architecture[],
   installed?: string,
 ): number {
   const far = { offset: Number.MAX_SAFE_INTEGER, size: Number.MAX_SAFE_INTEGER };
   const content = {
-    name,
     fileSize: Number.MAX_SAFE_INTEGER,
     launchers: new Map(architectures.map((architecture) => [architecture, far])),
     ...(installed === undefined ? {} : { installed }),
@@ -80,10 +76,9 @@ export function statedSize(start: Uint8Array): number | undefined {
 }
 
 function render(template: ByteString, content: HeaderContent): ByteString {
-  const { name, fileSize, launchers, installed = INSTALLED_LAUNCHER } = content;
+  const { fileSize, launchers, installed = INSTALLED_LAUNCHER } = content;
   const machines = ARCHITECTURES.filter((architecture) => launchers.has(architecture));
   const view: Record<string, ByteString> = {
-    name,
     size: fromText(String(fileSize)),
     machines: fromText(machines.join(' or ')),
     installed: fromText(installed),
