@@ -153,13 +153,15 @@ static void write_size(FILE *stream, const char *label, uint64_t bytes)
 static void write_member(void *context, const char *path, const char *value)
 {
 	FILE *stream = context;
-	bool provenance = strncmp(path, "labels.", 7) == 0 || strncmp(path, "source", 6) == 0 ||
-	                  strncmp(path, "image.", 6) == 0;
+	static const char *const groups[] = {"labels.", "provenance.", "overrides.", "created"};
+	bool wanted = false;
+	for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+		wanted |= strncmp(path, groups[i], strlen(groups[i])) == 0;
 	if (*value == '\0')
 		return;
 	if (strcmp(path, "description") == 0)
 		write_line(stream, "Description:", value);
-	if (!provenance)
+	if (!wanted)
 		return;
 	write_label(stream, "");
 	message_escaped(stream, path);

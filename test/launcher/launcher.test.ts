@@ -160,7 +160,7 @@ describe('--info', () => {
   test('what the bundle says, as text', () => {
     const manifest = {
       description: 'two\nlines',
-      source: { digest: 'sha256:12' },
+      provenance: { manifestDigest: 'sha256:12' },
       other: 'unseen',
     };
     const { status, stdout } = start(
@@ -182,7 +182,7 @@ describe('--info', () => {
     expect(status).toBe(0);
     for (const words of [
       'two\\x0alines',
-      'source.digest: sha256:12',
+      'provenance.manifestDigest: sha256:12',
       '"/bin/a b"',
       'A=${B}',
       '/x:/y',
