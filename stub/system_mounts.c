@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "device_directory.h"
 #include "mount_inside.h"
 
 static int bind_host(int root, const char *path, struct fault *fault)
@@ -47,19 +48,17 @@ static int mount_sys(const struct system_mounts_request *request, struct fault *
 static int mount_dev(const struct system_mounts_request *request, struct fault *fault)
 {
 	int root = request->root;
-	if (bind_host(root, "/dev", fault) != 0)
-		return -1;
 	if (!request->ipc)
-		return 0;
-	/* Nothing is created in what is the host's. */
-	if (path_inside_exists(root, "/dev/shm") &&
-	    mount_inside_new(root, "tmpfs", "/dev/shm", PATH_FAIL, MS_NOSUID | MS_NODEV, "mode=1777",
+		return bind_host(root, "/dev", fault);
+	/* Nothing is created in what is the host's: without the mount points there has to be another /dev. */
+	bool complete = access("/dev/shm", F_OK) == 0 && access("/dev/mqueue", F_OK) == 0;
+	if ((complete ? bind_host(root, "/dev", fault) : device_directory_make(root, fault)) != 0)
+		return -1;
+	if (mount_inside_new(root, "tmpfs", "/dev/shm", PATH_FAIL, MS_NOSUID | MS_NODEV, "mode=1777",
 	                     fault) != 0)
 		return -1;
-	if (path_inside_exists(root, "/dev/mqueue"))
-		return mount_inside_new(root, "mqueue", "/dev/mqueue", PATH_FAIL,
-		                        MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, fault);
-	return 0;
+	return mount_inside_new(root, "mqueue", "/dev/mqueue", PATH_FAIL, MS_NOSUID | MS_NODEV | MS_NOEXEC,
+	                        NULL, fault);
 }
 
 static int mount_tmpfs(int root, const char *path, const char *mode, struct fault *fault)
