@@ -3,6 +3,7 @@ import { rmdirSync } from 'node:fs';
 import { chmod, copyFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { systemReason } from './blob/file-range.js';
 import { architectureFromOci } from './bundle/architecture.js';
 import { launcherPath, loadLauncher } from './bundle/launchers.js';
 import { RundleError, reasonOf } from './errors.js';
@@ -81,7 +82,9 @@ async function stateOf(directory: string): Promise<'missing' | 'empty'> {
     if (names.length === 0) return 'empty';
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return 'missing';
-    throw new RundleError('E_OUTPUT', `unpacking to ${directory}: ${reasonOf(cause)}`, { cause });
+    throw new RundleError('E_OUTPUT', `unpacking to ${directory}: ${systemReason(cause)}`, {
+      cause,
+    });
   }
   throw new RundleError('E_OUTPUT', `unpacking to ${directory}: it is not empty`, {
     hint: 'name a directory that is missing or empty',

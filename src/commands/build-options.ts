@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { systemReason } from '../blob/file-range.js';
 import type { BuildRequest, Changes } from '../build.js';
-import { RundleError, reasonOf } from '../errors.js';
+import { RundleError } from '../errors.js';
 import { parsePlatform } from '../oci/platform.js';
 import { parseCopy } from '../rootfs/copy.js';
 import { parseMount } from '../rootfs/mount-specification.js';
@@ -224,7 +225,7 @@ async function readScript(path: string): Promise<Uint8Array> {
   } catch (cause) {
     throw new RundleError(
       'E_SOURCE',
-      `reading the script given to --rc, ${path}: ${reasonOf(cause)}`,
+      `reading the script given to --rc, ${path}: ${systemReason(cause)}`,
       { cause },
     );
   }

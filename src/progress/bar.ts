@@ -18,7 +18,7 @@ export function barProgress(terminal: NodeJS.WritableStream & { columns?: number
     bar = new SingleBar({
       stream: terminal,
       format: `${phase.padEnd(8)} [{bar}] {percentage}%  {amount}`,
-      barsize: Math.max(10, Math.min(40, (terminal.columns ?? 80) - 40)),
+      barsize: Math.max(10, Math.min(40, (terminal.columns || 80) - 40)),
       fps: 10,
       hideCursor: true,
       clearOnComplete: true,

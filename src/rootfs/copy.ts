@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, lstat, readdir, readlink, stat } from 'node:fs/promises';
-import { RundleError, reasonOf } from '../errors.js';
+import { systemReason } from '../blob/file-range.js';
+import { RundleError } from '../errors.js';
 import { type ByteString, fromBytes, fromText, toDisplay } from '../tree/byte-string.js';
 import type { Directory, Metadata, Node, RegularFile } from '../tree/node.js';
 import { insert, locate, lookup, makeDirectories } from '../tree/path.js';
@@ -42,22 +43,21 @@ export async function copyIntoTree(
   copy: CopySpecification,
   latest: number,
 ): Promise<void> {
-  const scan: Scan = { latest, seen: new Map() };
-  // The name given on the command line may be a link; what it leads to is meant.
-  const node = await readNode(scan, fromText(copy.source), true);
+  const source = fromText(copy.source);
   const destination = fromText(copy.destination);
   const name = baseName(fromText(copy.source.replace(/\/+$/, '')));
-  const there = lookup(root, destination);
-  const into = destination.endsWith('/') || (node.kind !== 'directory' && isDirectory(there));
-  if (into && (name === '' || name === '.' || name === '..')) {
+  const nameless = name === '' || name === '.' || name === '..';
+  if (nameless && destination.endsWith('/')) {
     throw new RundleError(
       'E_USAGE',
-      `copying ${toDisplay(fromText(copy.source))}: it has no name of its own to use in ${copy.destination}`,
-      {
-        hint: 'write the name in the image too',
-      },
+      `copying ${toDisplay(source)}: it has no name of its own to use in ${copy.destination}`,
+      { hint: 'write the name in the image too' },
     );
   }
+  // The name given on the command line may be a link; what it leads to is meant.
+  const node = await readNode({ latest, seen: new Map() }, source, true);
+  const intoDirectory = node.kind !== 'directory' && isDirectory(lookup(root, destination));
+  const into = destination.endsWith('/') || intoDirectory;
   if (into) makeDirectories(root, destination);
   place(root, into ? (`${destination}/${name}` as ByteString) : destination, node);
 }
@@ -128,7 +128,7 @@ async function readNode(scan: Scan, path: ByteString, follow: boolean): Promise<
     if (cause instanceof RundleError) throw cause;
     throw new RundleError(
       'E_SOURCE',
-      `copying ${toDisplay(path)} into the image: ${reasonOf(cause)}`,
+      `copying ${toDisplay(path)} into the image: ${systemReason(cause)}`,
       { cause },
     );
   }
