@@ -23,7 +23,7 @@ export interface DirectoryRecord {
 export interface FileRecord {
   node: RegularFile;
   name: ByteString;
-  path: () => string;
+  directory: DirectoryRecord;
 }
 
 export interface InodeRecord {
@@ -67,13 +67,13 @@ export function takeCensus(root: Directory): Census {
     for (const [name, node] of directory.entries) {
       const known = census.inodes.get(node);
       if (known === undefined) {
-        addInode(census, node, name, pathOf(directory, name));
+        addInode(census, node, directory, name);
       } else {
         known.links += 1;
       }
     }
   }
-  addInode(census, root, '' as ByteString, '' as ByteString);
+  addInode(census, root, census.directories.at(-1) as DirectoryRecord, '' as ByteString);
   return census;
 }
 
@@ -105,9 +105,9 @@ function directoriesBottomUp(root: Directory): DirectoryRecord[] {
   return found.reverse();
 }
 
-function addInode(census: Census, node: Node, name: ByteString, path: ByteString): void {
-  const display = () => `/${toDisplay(path)}`;
-  const omit = (what: string) => census.omissions.push({ path, what });
+function addInode(census: Census, node: Node, directory: DirectoryRecord, name: ByteString): void {
+  const display = () => displayPath(directory, name);
+  const omit = (what: string) => census.omissions.push({ path: pathOf(directory, name), what });
   census.ids.add(node.uid, display);
   census.ids.add(node.gid, display);
   if (node.mtime < 0) omit('mtime before 1970');
@@ -120,12 +120,12 @@ function addInode(census: Census, node: Node, name: ByteString, path: ByteString
   });
   switch (node.kind) {
     case 'file':
-      census.files.push({ node, name, path: display });
+      census.files.push({ node, name, directory });
       census.contentBytes += node.size;
       break;
     case 'symlink':
       if (node.target.length > MAX_TARGET) {
-        throw refusal(path, `a link target of ${node.target.length} bytes`);
+        throw refusal(pathOf(directory, name), `a link target of ${node.target.length} bytes`);
       }
       break;
     case 'block-device':
@@ -139,6 +139,11 @@ function countDirectories({ children }: Directory): number {
   let count = 0;
   for (const child of children.values()) if (child.kind === 'directory') count += 1;
   return count;
+}
+
+/** The path of a directory's entry as messages show it. */
+export function displayPath(directory: DirectoryRecord, name: ByteString): string {
+  return `/${toDisplay(pathOf(directory, name))}`;
 }
 
 function pathOf(directory: DirectoryRecord, name: ByteString): ByteString {

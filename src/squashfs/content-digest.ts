@@ -31,5 +31,5 @@ export function digestContent(reader: ContentReader, content: Content): string {
     }
     next = Math.max(next, at);
   }
-  return hash.digest('base64');
+  return hash.digest('binary');
 }

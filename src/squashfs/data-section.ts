@@ -2,7 +2,7 @@ import type { RegularFile } from '../tree/node.js';
 import type { Census, FileRecord } from './census.js';
 import { findDuplicates } from './duplicates.js';
 import { storedSize } from './job.js';
-import { emptyLayout, type FileLayout } from './layout.js';
+import { addBlock, emptyLayout, type FileLayout } from './layout.js';
 import { inOrder } from './ordered.js';
 import type { PayloadOutput } from './output.js';
 import { packingOrder } from './packing-order.js';
@@ -94,13 +94,8 @@ function place(
   position: number,
   fragments: Fragment[],
 ): void {
-  if (layout === undefined) {
-    fragments.push({ start: position, word });
-    return;
-  }
-  if (layout.words.length === 0) layout.start = position;
-  layout.words.push(word);
-  if (word === 0) layout.sparse += request.length;
+  if (layout === undefined) fragments.push({ start: position, word });
+  else addBlock(layout, word, position, request.length);
 }
 
 function fragmentEntries(fragments: readonly Fragment[]): Buffer {

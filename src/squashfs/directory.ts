@@ -30,8 +30,9 @@ export interface Listing {
 
 /**
  * Writes the listing of a directory: `entries` in byte order, in runs that share a header. A run has at most 256 entries, whose
- * inodes lie in one metadata block with numbers at most a signed 16-bit difference from the first; and all its
- * entries begin in the metadata block where the header is, which is what the index needs.
+ * inodes lie in one metadata block, and all its entries begin in the metadata block where the header is, which is what
+ * the index needs. The format also wants the inodes' numbers within a signed 16-bit difference of the first: in one
+ * metadata block they are, because numbers follow the inode table and an inode has at least 20 bytes.
  */
 export async function writeListing(
   writer: MetadataWriter,
@@ -64,9 +65,7 @@ function runAt(entries: readonly Entry[], from: number, offset: number): readonl
   let to = from;
   while (to < entries.length && to - from < MAX_RUN) {
     const entry = entries[to] as Entry;
-    const difference = entry.number - first.number;
-    const fits = blockOf(entry) === blockOf(first) && difference >= -0x8000 && difference <= 0x7fff;
-    if (to > from && (!fits || position >= METADATA_SIZE)) break;
+    if (to > from && (blockOf(entry) !== blockOf(first) || position >= METADATA_SIZE)) break;
     position += 8 + entry.name.length;
     to += 1;
   }

@@ -21,9 +21,10 @@ export async function findDuplicates(
   files: readonly FileRecord[],
 ): Promise<Map<number, number>> {
   const all = files.map((_, number) => number).filter((number) => sizeOf(files, number) > 0);
-  const sameSize = groupsOf(all, (number) => String(sizeOf(files, number)));
+  const sameSize = sharing(all, (number) => sizeOf(files, number));
   const starts = await digests(pool, files, sameSize, DIGEST_UNIT);
-  const sameStart = groupsOf(sameSize, (n) => `${sizeOf(files, n)} ${starts.get(n)}`);
+  const keyOfStart = (number: number) => `${sizeOf(files, number)} ${starts.get(number)}`;
+  const sameStart = sharing(sameSize, keyOfStart);
   const long = sameStart.filter((number) => sizeOf(files, number) > DIGEST_UNIT);
   const whole = await digests(pool, files, long, Number.POSITIVE_INFINITY);
 
@@ -39,8 +40,8 @@ export async function findDuplicates(
 }
 
 /** Those of `numbers` that share their key with another one, in the same order. */
-function groupsOf(numbers: readonly number[], keyOf: (number: number) => string): number[] {
-  const counts = new Map<string, number>();
+function sharing<Key>(numbers: readonly number[], keyOf: (number: number) => Key): number[] {
+  const counts = new Map<Key, number>();
   for (const number of numbers) {
     const key = keyOf(number);
     counts.set(key, (counts.get(key) ?? 0) + 1);

@@ -55,7 +55,8 @@ export function encodeDirectory(
   // Readers count the entries "." and "..", which are not stored, as three bytes.
   const size = listing.size + 3;
   const index = listing.index.slice(0, 0xffff);
-  if (index.length === 0 && size <= 0xffff && facts.xattrs === NONE) {
+  // A listing without index is short: its size fits into 16 bits.
+  if (index.length === 0 && facts.xattrs === NONE) {
     const inode = inodeOf(node, facts, false, 16);
     inode.writeUInt32LE(listing.block, 16);
     inode.writeUInt32LE(facts.links, 20);

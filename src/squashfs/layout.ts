@@ -5,7 +5,7 @@ export interface FileLayout {
   /** Position of the first data block, in bytes from the payload's start; 0 without data blocks. */
   start: number;
   /** Size words of the data blocks. */
-  words: number[];
+  words: readonly number[];
   /** Bytes of the file in data blocks that were left out because they are zeros. */
   sparse: number;
   /** Number of the fragment block that holds the end of the file, or NONE. */
@@ -14,7 +14,20 @@ export interface FileLayout {
   fragmentOffset: number;
 }
 
+/** Shared by all files without data blocks: most files of an image are small. */
+const NO_WORDS: readonly number[] = [];
+
 /** A layout without any content. */
 export function emptyLayout(): FileLayout {
-  return { start: 0, words: [], sparse: 0, fragment: NONE, fragmentOffset: 0 };
+  return { start: 0, words: NO_WORDS, sparse: 0, fragment: NONE, fragmentOffset: 0 };
+}
+
+/** Adds a data block with its size word, at `position` in the payload, that holds `length` bytes of the file. */
+export function addBlock(layout: FileLayout, word: number, position: number, length: number): void {
+  if (layout.words === NO_WORDS) {
+    layout.start = position;
+    layout.words = [];
+  }
+  (layout.words as number[]).push(word);
+  if (word === 0) layout.sparse += length;
 }

@@ -1,5 +1,5 @@
 import { RundleError } from '../errors.js';
-import type { FileRecord } from './census.js';
+import { displayPath, type FileRecord } from './census.js';
 import { piecesBetween } from './content.js';
 import type { BlockRequest, Piece } from './job.js';
 import type { FileLayout } from './layout.js';
@@ -33,12 +33,12 @@ export interface PackingItem {
 /** Refuses files that would need too many blocks: E_UNSUPPORTED. */
 export function assertBlockCount(files: readonly FileRecord[], blockSize: number): void {
   let blocks = 0;
-  for (const { node, path } of files) {
+  for (const { node, directory, name } of files) {
     blocks += Math.floor(node.size / blockSize);
     if (blocks <= MAX_BLOCKS) continue;
     throw new RundleError(
       'E_UNSUPPORTED',
-      `storing ${path()} (${node.size} bytes): the image needs more than ${MAX_BLOCKS} blocks`,
+      `storing ${displayPath(directory, name)} (${node.size} bytes): the image needs more than ${MAX_BLOCKS} blocks`,
       { hint: 'use larger blocks, or leave the file out' },
     );
   }

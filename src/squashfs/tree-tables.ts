@@ -1,6 +1,5 @@
-import { toDisplay } from '../tree/byte-string.js';
 import type { Node, RegularFile } from '../tree/node.js';
-import type { Census, DirectoryRecord, InodeRecord } from './census.js';
+import { type Census, type DirectoryRecord, displayPath, type InodeRecord } from './census.js';
 import { type Listing, writeListing } from './directory.js';
 import { TYPE } from './format.js';
 import { encodeDirectory, encodeFile, encodeSpecial, type InodeFacts } from './inode.js';
@@ -57,7 +56,7 @@ export async function writeTreeTables(
     const { number } = recordOf(census, directory.node);
     const entries = [];
     for (const [name, node] of directory.entries) {
-      await writeInode(node, number, () => `/${toDisplay(directory.path)}/${toDisplay(name)}`);
+      await writeInode(node, number, () => displayPath(directory, name));
       const record = recordOf(census, node);
       const reference = Number(references.readBigUInt64LE(8 * (record.number - 1)));
       entries.push({ name, reference, number: record.number, type: TYPE[node.kind] });

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Directory, Omission, RegularFile } from '../tree/node.js';
-import { takeCensus } from './census.js';
+import { displayPath, takeCensus } from './census.js';
 import { filesToPack, writeDataSection } from './data-section.js';
 import { MetadataWriter, writeLookupBlocks, writeLookupTable } from './metadata.js';
 import { assertPayloadOptions } from './options.js';
@@ -61,11 +61,10 @@ export async function writePayload(
   const census = takeCensus(root);
   const files = filesToPack(census, rawFirst);
   const target = new PayloadOutput(output, start);
-  const pool = new WorkerPool(
-    options.workers,
-    { blockSize, level },
-    (number) => files[number]?.path() ?? 'a file',
-  );
+  const pool = new WorkerPool(options.workers, { blockSize, level }, (number) => {
+    const file = files[number];
+    return file === undefined ? 'a file' : displayPath(file.directory, file.name);
+  });
   try {
     // Written again when its values are known.
     await target.append(Buffer.alloc(SUPERBLOCK_SIZE));
