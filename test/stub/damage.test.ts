@@ -28,11 +28,11 @@ function makeSmallTree(): void {
   must(['setfattr', '-n', 'user.long', '-v', 'v'.repeat(500), at('other/blocks')]);
 }
 
-function pack(name: string, ...options: string[]): string {
+function pack(name: string, root: string, ...options: string[]): string {
   const image = join(scratch.path, name);
   must([
     'mksquashfs',
-    tree,
+    root,
     image,
     '-comp',
     'zstd',
@@ -61,7 +61,7 @@ describe('images damaged at random are read or refused, without a crash, a hang 
     ['nothing compressed', [...plain, '-noD', '-noF']],
     ['everything compressed', []],
   ])('%s', (name, options) => {
-    const image = pack(name, ...options);
+    const image = pack(name, tree, ...options);
     const mutate = join(stub, 'build/asan/payload_mutate');
     const out = join(scratch.path, `out of ${name}`);
     mkdirSync(out);
@@ -74,7 +74,7 @@ describe('images damaged at random are read or refused, without a crash, a hang 
 });
 
 test('every truncation is refused, or what is missing is', () => {
-  const bytes = readFileSync(pack('truncated', ...plain));
+  const bytes = readFileSync(pack('truncated', tree, ...plain));
   const path = join(scratch.path, 'short');
   const out = join(scratch.path, 'out of short');
   for (let length = 0; length < bytes.length; length += Math.ceil(bytes.length / 60)) {
@@ -99,24 +99,32 @@ describe('structures that no writer makes', () => {
   let image: string;
   let bytes: Buffer;
   beforeAll(() => {
-    image = pack('crafted', ...plain);
+    // Few entries: all inodes are in one metadata block, so that an offset alone says which.
+    const few = join(scratch.path, 'few');
+    for (const name of ['', 'alpha', 'beta']) mkdirSync(join(few, name));
+    for (const name of ['tail', 'pair-1', 'pair-2', 'z', 'zz', 'blocks'])
+      writeFileSync(join(few, name), `${name} `.repeat(20));
+    for (const name of ['pair-1', 'pair-2'])
+      must(['ln', join(few, name), join(few, 'alpha', `${name}-again`)]);
+    image = pack('crafted', few, ...plain);
   });
   beforeEach(() => {
     bytes = readFileSync(image);
   });
 
-  function expectRefusal(reason: RegExp): void {
+  /** With `only`, arguments of check, the walk alone does not notice. */
+  function expectRefusal(reason: RegExp, only: readonly string[] = []): void {
     const path = join(scratch.path, 'changed');
     const out = join(scratch.path, 'out of changed');
     writeFileSync(path, bytes);
     mkdirSync(out, { recursive: true });
-    for (const verb of [['list'], ['extract', out]]) {
+    for (const verb of only.length > 0 ? [['extract', out]] : [['list'], ['extract', out]]) {
       const [name = '', ...rest] = verb;
       const { status, stderr } = run(['env', limits, tool, name, path, ...rest]);
       expect(status).toBe(1);
       expect(stderr).toMatch(reason);
     }
-    const checked = run(['env', limits, tool, 'check', path]);
+    const checked = run(['env', limits, tool, 'check', path, ...only]);
     expect(checked.status).toBe(1);
     expect(checked.stdout + checked.stderr).toMatch(reason);
     must(['rm', '-rf', out]);
@@ -130,24 +138,50 @@ describe('structures that no writer makes', () => {
     return at;
   }
 
-  test('a directory inside itself', () => {
-    const inner = entryAt('inner');
-    const outer = entryAt('other');
-    bytes.copy(bytes, inner, outer, outer + 2);
-    expectRefusal(/inode disagree|another parent|two places/);
+  const inodeOf = (name: string) =>
+    Number(bytes.readBigUInt64LE(64)) + 2 + bytes.readUInt16LE(entryAt(name));
+
+  test('a directory under two names', () => {
+    bytes.copy(bytes, entryAt('beta'), entryAt('alpha'), entryAt('alpha') + 4);
+    expectRefusal(/\/beta: .*two places/);
   });
 
-  test('a directory that is its own child, with all numbers made to fit', () => {
-    // /many/… is a listing of its own: let its first entry be "many" itself, under its number and parent.
-    const entry = entryAt('entry number 0');
-    const many = entryAt('many');
-    const offset = bytes.readUInt16LE(many);
-    const inode = Number(bytes.readBigUInt64LE(64)) + 2 + offset;
+  test('a directory inside itself, with all numbers made to fit', () => {
+    const alpha = entryAt('alpha');
+    const root = Number(bytes.readBigUInt64LE(32));
+    const inode = Number(bytes.readBigUInt64LE(64)) + 2 + (root & 0xffff);
     const number = bytes.readUInt32LE(inode + 12);
-    bytes.writeUInt32LE(number, inode + 16 + 12); // parent: itself
-    bytes.writeUInt16LE(offset, entry);
-    bytes.writeUInt16LE(1, entry + 4);
-    expectRefusal(/another parent|two places|inode disagree/);
+    bytes.writeUInt32LE(number, inode + 16 + 12);
+    bytes.writeUInt16LE(root & 0xffff, alpha);
+    // The header of the run of entries, in front of its first one, ends with the base of the numbers.
+    bytes.writeInt16LE(number - bytes.readUInt32LE(alpha - 4), alpha + 2);
+    expectRefusal(/\/alpha: .*two places/);
+  });
+
+  test('a directory whose parent is another one', () => {
+    bytes.writeUInt32LE(1, inodeOf('alpha') + 16 + 12);
+    expectRefusal(/\/alpha: .*another parent/);
+  });
+
+  test('an entry of another type than its inode', () => {
+    bytes.writeUInt16LE(1, entryAt('tail') + 4);
+    expectRefusal(/\/tail: .*the directory and the inode disagree/);
+  });
+
+  test('a file whose tail lies behind what the fragment holds', () => {
+    bytes.writeUInt32LE(3000, inodeOf('tail') + 16 + 8);
+    expectRefusal(/tail lies outside of fragment 0/, ['contents']);
+  });
+
+  test('two inodes with one number', () => {
+    // Two files with two names each: the second one gets the first one's number everywhere.
+    const number = bytes.readUInt32LE(inodeOf('pair-1') + 12);
+    bytes.writeUInt32LE(number, inodeOf('pair-2') + 12);
+    for (const end of ['', '-again']) {
+      const first = entryAt(`pair-1${end}`);
+      bytes.copy(bytes, entryAt(`pair-2${end}`) + 2, first + 2, first + 4);
+    }
+    expectRefusal(/two inodes have number/);
   });
 
   test.each([
