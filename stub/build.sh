@@ -12,14 +12,19 @@ case $(uname -m) in
     exit 1
     ;;
 esac
-jobs=$(nproc 2>/dev/null || echo 1)
 
-make -s -j"$jobs" "ARCH=$host"
+# One line for each launcher; what goes wrong comes on standard error.
+build() {
+  echo "Building the launcher for $1 ..."
+  make -s -j"$(nproc 2>/dev/null || echo 1)" "ARCH=$1" >/dev/null
+}
+
+build "$host"
 [ "$host" = x86_64 ] || exit 0
 
 if ! command -v aarch64-linux-gnu-gcc >/dev/null; then
   reason='aarch64-linux-gnu-gcc (package gcc-aarch64-linux-gnu) is missing'
-elif make -s -j"$jobs" ARCH=aarch64; then
+elif build aarch64; then
   exit 0
 else
   reason='its build failed, see above'
