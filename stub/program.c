@@ -82,8 +82,7 @@ static void execute_file(const char *path, const struct program *program, char *
 		    string_list_push(&script, path, fault) == 0 &&
 		    string_list_extend(&script, program->arguments.items + 1, fault) == 0)
 			execve(SHELL, script.items, environment);
-		if (errno != ENOENT)
-			error = errno;
+		error = errno == ENOENT ? ENOEXEC : errno;
 	}
 	errno = error;
 }
