@@ -124,6 +124,11 @@ describe('a bundle that is refused', () => {
       /manifest .*overlaps or lies outside/,
     ],
     [
+      'a size that wraps around',
+      { table: (t) => t.writeBigUInt64LE((1n << 64n) - 1n, 16 + 5 * 64 + 24) },
+      /overlaps or lies outside/,
+    ],
+    [
       'an offset that wraps around',
       { table: (t) => t.writeBigUInt64LE((1n << 64n) - 1n, 16 + 5 * 64 + 16) },
       /overlaps or lies outside/,
