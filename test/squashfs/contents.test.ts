@@ -12,6 +12,7 @@ import {
   inScratch,
   mounted,
   pack,
+  tool,
   unsquashed,
 } from './support/judge.js';
 import { directory, file, noise, plain, sparseFile, text } from './support/trees.js';
@@ -84,10 +85,26 @@ describe('contents', () => {
         holes: sparseFile(300_000, { 200000: Buffer.from('x') }),
         zeros: file(bytes),
         moved: sparseFile(300_000, { 200001: Buffer.from('x') }),
+        // Moved by exactly what is looked at in one go.
+        'moved-far': sparseFile(300_000, { [200_000 - 65_536]: Buffer.from('x') }),
       });
       const payload = await pack(scratch, root, { blockSize: 65_536 });
       expect(payload.duplicateBytes).toBe(300_000);
       await unsquashed(payload, (disk) => expect(describeDisk(disk)).toEqual(describeTree(root)));
+    }));
+
+  test('fill a fragment block to the last byte, and not beyond', () =>
+    inScratch(async (scratch) => {
+      for (const [second, fragments] of [
+        [2096, 1],
+        [2097, 2],
+      ] as const) {
+        const root = directory({ a: file(noise(2000, 'a')), b: file(noise(second, 'b')) });
+        const payload = await pack(scratch, root, { blockSize: 4096 });
+        const superblock = tool('unsquashfs', '-s', payload.path);
+        expect(superblock).toContain(`Number of fragments ${fragments}`);
+        await mounted(payload, (mount) => expect(describeDisk(mount)).toEqual(describeTree(root)));
+      }
     }));
 
   test('do not let memory grow with the image', () =>
