@@ -36,11 +36,7 @@ beforeAll(() => {
   build(`dir:${rootfs}`, bundle, '--platform', 'linux/arm64', '--cmd', '["true"]');
   const bin = join(place.directory, 'bin');
   mkdirSync(bin);
-  writeFileSync(
-    join(bin, 'uname'),
-    '#!/bin/sh\necho Linux aarch64\n',
-    { mode: 0o755 },
-  );
+  writeFileSync(join(bin, 'uname'), '#!/bin/sh\necho Linux aarch64\n', { mode: 0o755 });
   environment = { ...process.env, PATH: `${bin}:${process.env.PATH}`, TMPDIR: place.scratch };
 }, 60_000);
 

@@ -17,8 +17,7 @@ let place: Workplace;
 let bundle: string;
 
 interface Section {
-  kind: string;
-  arch?: string;
+  name: string;
   offset: number;
   size: number;
 }
@@ -91,15 +90,15 @@ describe('a bundle that is not as it was built', () => {
       // The last byte of a header is padding: the script itself still runs.
       flip(path, section.offset + section.size - 1);
       const checked = await run(path, '--check');
-      expect(checked.status, `${section.kind} by --check`).not.toBe(0);
+      expect(checked.status, `${section.name} by --check`).not.toBe(0);
       const inspected = await runAs(root, [node, cli, 'inspect', '--check', path]);
-      expect(inspected.status, `${section.kind} by inspect`).not.toBe(0);
+      expect(inspected.status, `${section.name} by inspect`).not.toBe(0);
     }
   });
 
   test('a changed byte in the padding, the table and the footer is found', async () => {
     const size = readFileSync(bundle).length;
-    const payload = sections.find((section) => section.kind === 'payload');
+    const payload = sections.find((section) => section.name === 'payload');
     const before = (payload?.offset ?? 0) - 1;
     for (const offset of [before, size - 1, size - 100, size - 140]) {
       const path = copy();

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -160,7 +161,9 @@ describe.each(profiles)('as $name', (profile) => {
     await until('the program', () => started.output().includes('ready'));
     const [tree] = leftIn(place.scratch);
     expect(tree).toBeDefined();
-    for (const pid of cleaners()) process.kill(pid, 'SIGKILL');
+    const guards = cleaners();
+    expect(guards.length).toBe(1);
+    for (const pid of guards) process.kill(pid, 'SIGKILL');
     // As long as the program lives its tree stays, even with nobody guarding it.
     expect(
       (await runAs(profile, [bundle, '--mode', 'extract', '-q', 'true'], { env: environment() }))
@@ -174,14 +177,20 @@ describe.each(profiles)('as $name', (profile) => {
   });
 });
 
-/** Pids of helpers: processes that run a launcher and are session leaders. */
+/** Pids of the helpers that look after a tree in this test's scratch directory: they hold its lock open. */
 function cleaners(): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
-        return command.includes('.rundle-launcher-') || command.startsWith('rundle-cleaner');
+        const open = readdirSync(`/proc/${pid}/fd`).map((fd) =>
+          readlinkSync(`/proc/${pid}/fd/${fd}`),
+        );
+        return (
+          command.startsWith('rundle-cleaner') &&
+          open.some((path) => path.startsWith(place.scratch))
+        );
       } catch {
         return false;
       }
