@@ -44,6 +44,19 @@ static void drain(int descriptor)
 		;
 }
 
+/* The watched mount is gone, and with it the mount namespace and all that could share it. Its numbers are
+ * free for the next container then, whose processes must not be taken for this one's. */
+static void read_mount_events(struct cleaner_watch *watch)
+{
+	_Alignas(struct inotify_event) char events[4096];
+	ssize_t length;
+	while ((length = read(watch->inotify, events, sizeof events)) > 0)
+		for (char *at = events; at < events + length;
+		     at += sizeof(struct inotify_event) + ((struct inotify_event *)at)->len)
+			if (((struct inotify_event *)at)->mask & IN_UNMOUNT)
+				watch->mark->mount_namespace = watch->mark->user_namespace = 0;
+}
+
 enum outcome { GO_ON, HINT, FINISH };
 
 /* Sleep until something happens, `timeout` in milliseconds or -1. */
@@ -77,7 +90,7 @@ static enum outcome wait_for_hint(struct cleaner_watch *watch, int straggler, in
 		}
 	}
 	if (polled[3].revents != 0) {
-		drain(watch->inotify);
+		read_mount_events(watch);
 		outcome = HINT;
 	}
 	if (polled[4].revents != 0)

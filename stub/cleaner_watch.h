@@ -17,7 +17,7 @@ struct cleaner_watch {
 	pid_t starter;
 	int parent; /* directory that holds the directory `name` */
 	char name[TREE_NAME_SIZE];
-	const struct container_mark *mark;
+	struct container_mark *mark;
 };
 
 /* Make sure that the end of watch->starter, this process's parent, will be noticed. Returns -1 with errno
