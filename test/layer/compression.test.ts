@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { detectCompression } from '#rundle/layer/compression.js';
 import { gunzip } from '#rundle/layer/gzip.js';
 import { unzstd } from '#rundle/layer/zstd.js';
+import { ZstdFrames } from '#rundle/layer/zstd-frames.js';
 
 type Decoder = typeof gunzip;
 
@@ -86,6 +87,14 @@ describe('zstd', () => {
     }
     const mixed = Buffer.concat([zstd(noise), zstd(large, '--long=26'), zstd(noise)]);
     expect((await decode(unzstd, mixed)).length).toBe(large.length + 2 * noise.length);
+  });
+
+  test('the window of a frame of known size is its content', () => {
+    for (const size of [5, 255, 256, 300, 65_791, 65_792, 300_000]) {
+      const frame = zstd(noise.subarray(0, size), `--stream-size=${size}`);
+      const [start] = new ZstdFrames('x').walk(frame);
+      expect(start).toEqual({ window: size });
+    }
   });
 
   test('a window over 128 MiB and a dictionary are refused', async () => {

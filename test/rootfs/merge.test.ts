@@ -95,6 +95,7 @@ const JUDGED: Record<string, EntryFields[][]> = {
       file('d/x'),
     ],
     [dir('d', { mode: 0o1700, uid: 3, gid: 4, mtime: 99, pax: [['SCHILY.xattr.user.a', 'new']] })],
+    [dir('d', { mtime: 98 })],
   ],
   'parents through symbolic links stay in the tree': [
     [

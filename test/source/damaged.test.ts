@@ -312,8 +312,12 @@ describe('what a source needs to be', () => {
     expect(await faultOf(scratch.load(`oci:${path}`))).toMatch(/^E_DIGEST/);
     let inner = addImage(path, [{ tar: layerTar('a') }]).manifest;
     for (let depth = 0; depth < 8; depth += 1) {
-      // Two names for each: without a bound, every level would double the work.
-      inner = writeDocument(path, { schemaVersion: 2, depth, manifests: [inner, inner] }, type);
+      // Forty times each: without a bound, every level would be forty times the work.
+      inner = writeDocument(
+        path,
+        { schemaVersion: 2, depth, manifests: Array(40).fill(inner) },
+        type,
+      );
     }
     writeIndex(path, [tagged(inner, 'deep')]);
     expect((await scratch.load(`oci:${path}:deep`)).root.children.size).toBe(2);
