@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * libFuzzer target for the payload reader: `make fuzz`, then build/fuzz/payload_fuzz CORPUS, where CORPUS holds small
- * images made with mksquashfs -comp zstd, best with uncompressed tables (-noI -noId -noF -noX). */
+ * libFuzzer target for the payload reader: `make fuzz`, then build/fuzz/payload_fuzz CORPUS, where CORPUS
+ * holds small images made with mksquashfs -comp zstd, best with uncompressed tables (-noI -noId -noF -noX).
+ */
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeBundle, type SampleOptions, type SampleSection } from './sample-bundle.js';
@@ -87,6 +87,34 @@ describe('a sound bundle', () => {
     const report = JSON.parse(must([tool, 'check', path, 'json']));
     expect(report).toMatchObject({ ok: true, sections: 6, faults: [] });
   });
+});
+
+test('the fixture that the builder decodes too', () => {
+  const folder = new URL('../fixtures/trailer/', import.meta.url);
+  const lines = readFileSync(new URL('expected.txt', folder), 'utf8').trimEnd().split('\n');
+  const expected = new Map(lines.map((line) => line.split(/=(.*)/, 2) as [string, string]));
+  const hole = Buffer.alloc(Number(expected.get('tail_offset')));
+  const tail = Buffer.from(
+    readFileSync(new URL('tail.hex', folder), 'latin1').replaceAll('\n', ''),
+    'hex',
+  );
+  const shown = must([
+    tool,
+    'show',
+    save(Buffer.concat([hole, tail])),
+    `${expected.get('file_size')}`,
+  ]);
+  const [head, ...entries] = shown.trimEnd().split('\n');
+  const value = (key: string) => expected.get(key);
+  expect(head).toBe(
+    `size ${value('file_size')} table ${value('table_offset')} ${value('table_size')}`,
+  );
+  const keys = ['kind', 'arch', 'flags', 'index', 'offset', 'size', 'sha256'];
+  expect(entries).toEqual(
+    Array.from({ length: Number(value('sections')) }, (_, i) =>
+      keys.map((key) => value(`section.${i}.${key}`)).join(' '),
+    ),
+  );
 });
 
 describe('a bundle that is refused', () => {

@@ -227,6 +227,23 @@ describe('where extraction cannot go on', () => {
     expect(stderr).toContain('Permission denied');
   });
 
+  test('it can be stopped, and says how far it is', () => {
+    const { status, stderr } = run([tool, 'stop', image, emptyDirectory()]);
+    expect([status, stderr]).toEqual([
+      1,
+      'extracting the payload was stopped: Operation canceled\n',
+    ]);
+    const reports = must([tool, 'progress', image, emptyDirectory()]).trimEnd().split('\n');
+    const steps = reports
+      .filter((line) => / of /.test(line))
+      .map((line) => line.split(' of ').map(Number));
+    const [total] = steps[0]?.slice(1) ?? [];
+    expect(steps.at(-1)).toEqual([total, total]);
+    expect(
+      steps.every(([done = -1, all]) => done >= 0 && done <= (total ?? 0) && all === total),
+    ).toBe(true);
+  });
+
   test('a root inside the payload', () => {
     const out = emptyDirectory();
     must([tool, 'extract', image, out, '2', 'owners', '/links/more']);

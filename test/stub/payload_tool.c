@@ -5,6 +5,8 @@
  *   payload_tool resume IMAGE PATH      a directory's names, the listing opened again behind each entry
  *   payload_tool find IMAGE PATH        lookup of a path
  *   payload_tool extract IMAGE DIR [THREADS [owners [ROOT]]]
+ *   payload_tool progress IMAGE DIR     extract, and print what progress is reported
+ *   payload_tool stop IMAGE DIR         extract, stopped at the first report of progress
  *   payload_tool check IMAGE [contents] the faults; 0 if there are none
  * Exit 0, 1 with the fault on standard error, 2 for a usage error. */
 #include <errno.h>
@@ -112,12 +114,32 @@ static void left_out(void *context, const char *path, const char *reason)
 	printf("%s\t%s\n", path, reason);
 }
 
+static atomic_bool stop;
+
+static void print_progress(void *context, uint64_t done, uint64_t total)
+{
+	(void)context;
+	printf("%" PRIu64 " of %" PRIu64 "\n", done, total);
+}
+
+static void stop_at_progress(void *context, uint64_t done, uint64_t total)
+{
+	(void)context, (void)done, (void)total;
+	atomic_store(&stop, true);
+}
+
 static int extract(struct payload *payload, int argc, char **argv, struct fault *fault)
 {
 	struct extract_request request = {.payload = payload, .root = "/", .left_out = left_out};
 	request.directory = open(argv[3], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (request.directory < 0)
 		return fault_set(fault, errno, "opening %s", argv[3]);
+	if (strcmp(argv[1], "progress") == 0)
+		request.progress = print_progress;
+	if (strcmp(argv[1], "stop") == 0) {
+		request.progress = stop_at_progress;
+		request.stop = &stop;
+	}
 	if (argc > 4)
 		request.threads = (unsigned)atoi(argv[4]);
 	if (argc > 5)
@@ -170,7 +192,9 @@ static int run(int argc, char **argv, struct fault *fault)
 		result = resume(payload, argv[3], fault);
 	else if (strcmp(verb, "find") == 0 && argc > 3)
 		result = find(payload, argv[3], fault);
-	else if (strcmp(verb, "extract") == 0 && argc > 3)
+	else if ((strcmp(verb, "extract") == 0 || strcmp(verb, "progress") == 0 ||
+	          strcmp(verb, "stop") == 0) &&
+	         argc > 3)
 		result = extract(payload, argc, argv, fault);
 	else
 		fault_set(fault, EINVAL, "usage: see the head of payload_tool.c");
