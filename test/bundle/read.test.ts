@@ -78,6 +78,26 @@ test('one changed byte is found, wherever it is', async () => {
   }
 });
 
+test('padding between table and footer is looked at too', async () => {
+  const bytes = readFileSync(path);
+  const old = bytes.length - 128;
+  for (const value of [0, 1]) {
+    const footer = encodeFooter({
+      tableOffset: bytes.readUInt32LE(old + 16),
+      tableSize: bytes.readUInt32LE(old + 24),
+      tableSha256: bytes.toString('hex', old + 32, old + 64),
+      fileSize: bytes.length + 3,
+    });
+    writeFileSync(
+      copy,
+      Buffer.concat([bytes.subarray(0, old), Buffer.from([0, 0, value]), footer]),
+    );
+    // The header states the old size and is covered by its hash; nothing else differs.
+    const what = `the byte at ${old + 2} is not zero`;
+    expect(await checkBundle(copy)).toEqual(value === 0 ? [] : [{ part: 'padding', what }]);
+  }
+});
+
 test('several faults are all listed', async () => {
   const bytes = readFileSync(path);
   const [, launcher, payload] = summary.sections;

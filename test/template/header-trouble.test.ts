@@ -169,6 +169,18 @@ describe.each(everyShell)('%s', (label, shell) => {
     }
   });
 
+  test('the copy is created by this start alone, and for nobody else', () => {
+    const trace = join(place.directory, 'trace');
+    const strace = ['strace', '-f', '-e', 'trace=open,openat,umask', '-o', trace];
+    expect(place.run([...strace, ...shell, bundle]).status).toBe(42);
+    const calls = readFileSync(trace, 'latin1').split('\n');
+    const opens = calls.filter((call) => call.includes('.rundle-launcher-'));
+    expect(opens).toHaveLength(1);
+    expect(opens[0]).toContain('O_EXCL');
+    const before = calls.slice(0, calls.indexOf(opens[0] ?? ''));
+    expect(before.some((call) => call.includes('umask(077)'))).toBe(true);
+  });
+
   test('an installed launcher is used only when none but root can write it', async () => {
     const folder = join(place.directory, `libexec of '${label}'`);
     mkdirSync(folder, { mode: 0o755 });
