@@ -110,8 +110,8 @@ int main(int argc, char **argv, char **envp)
 	printf(",\"waitErrno\":%d,\"nofile\":%llu,\"terminal\":%d,\"rows\":%d,\"columns\":%d,\"cpus\":%d",
 	       wait_error, (unsigned long long)files.rlim_cur, terminal, window.ws_row, window.ws_col,
 	       CPU_COUNT(&cpus));
-	printf(",\"noNewPrivs\":%d,\"groupCount\":%d,\"foreground\":%d,\"cwd\":", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0),
-	       group_count, tcgetpgrp(0) == getpgrp());
+	printf(",\"noNewPrivs\":%d,\"groupCount\":%d,\"foreground\":%d,\"cwd\":",
+	       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), group_count, tcgetpgrp(0) == getpgrp());
 	print_string(getcwd(directory, sizeof directory) ? directory : "");
 	print_descriptors();
 	print_signals();

@@ -1,0 +1,110 @@
+import { type ByteString, fromText } from '../tree/byte-string.js';
+import { readContent } from '../tree/content.js';
+import type { Directory, Node, RegularFile } from '../tree/node.js';
+import { lookup } from '../tree/path.js';
+import { readElfNeeds } from './elf.js';
+
+/**
+ * The files that every start touches: the program, its interpreter, its loader and libraries. Stored
+ * uncompressed at the front of the payload they cost no decoding, which is most of the time that a small
+ * program takes to start from a compressed tree.
+ */
+
+/** Where loaders look without being told (ld.so(8), ld-musl), multi-arch directories included. */
+const LIBRARY_DIRECTORIES = [
+  ...['/lib/x86_64-linux-gnu', '/usr/lib/x86_64-linux-gnu'],
+  ...['/lib/aarch64-linux-gnu', '/usr/lib/aarch64-linux-gnu'],
+  ...['/lib64', '/usr/lib64', '/lib', '/usr/lib', '/usr/local/lib'],
+].map((path) => fromText(path));
+
+/** More than this would make the bundle larger for files that a start hardly reads whole. */
+export const STARTUP_LIMIT = 4 * 1024 * 1024;
+
+export interface StartupPrograms {
+  /** The entrypoint's and cmd's first words, and `/bin/sh` when a script runs. */
+  programs: readonly ByteString[];
+  /** The image's PATH, for words without a slash. */
+  searchPath: ByteString;
+}
+
+/**
+ * The startup files of `root`, each once, in the order in which a start needs them; together at most
+ * STARTUP_LIMIT bytes: one that does not fit is left out. What is missing or not ELF is passed over.
+ */
+export async function startupFiles(
+  root: Directory,
+  { programs, searchPath }: StartupPrograms,
+): Promise<RegularFile[]> {
+  const found = new Set<RegularFile>();
+  let room = STARTUP_LIMIT;
+  const pending = programs.map((program) => findProgram(root, program, searchPath)).reverse();
+  pending.unshift(regularFile(root, fromText('/etc/ld.so.cache')));
+  while (pending.length > 0) {
+    const file = pending.pop();
+    if (file === undefined || found.has(file) || file.size > room) continue;
+    found.add(file);
+    room -= file.size;
+    const needed = await filesNeededBy(root, file, searchPath);
+    pending.push(...needed.reverse());
+  }
+  return [...found];
+}
+
+async function filesNeededBy(
+  root: Directory,
+  file: RegularFile,
+  searchPath: ByteString,
+): Promise<(RegularFile | undefined)[]> {
+  const script = await interpreterOf(file);
+  if (script !== undefined) return [findProgram(root, script, searchPath)];
+  const needs = await readElfNeeds(file);
+  if (needs === undefined) return [];
+  const directories = [...needs.searchPath, ...LIBRARY_DIRECTORIES];
+  return [
+    needs.interpreter === undefined ? undefined : regularFile(root, needs.interpreter),
+    ...needs.needed.map((name) => findIn(root, directories, name)),
+  ];
+}
+
+/** The program of a `#!` line (execve(2)). */
+async function interpreterOf(file: RegularFile): Promise<ByteString | undefined> {
+  const start = (await readContent(file, 0, 256)).toString('latin1');
+  const match = /^#![ \t]*([^ \t\n\0]+)(?:[ \t]+([^ \t\n\0]+))?/.exec(start);
+  if (match === null) return undefined;
+  const [, program = '', argument] = match;
+  const isEnv = program.endsWith('/env') && argument !== undefined && !argument.startsWith('-');
+  return (isEnv ? argument : program) as ByteString;
+}
+
+function findProgram(
+  root: Directory,
+  program: ByteString,
+  searchPath: ByteString,
+): RegularFile | undefined {
+  if (program.includes('/')) return regularFile(root, program);
+  return findIn(root, searchPath.split(':') as ByteString[], program);
+}
+
+function findIn(
+  root: Directory,
+  directories: readonly ByteString[],
+  name: ByteString,
+): RegularFile | undefined {
+  if (name === '') return undefined;
+  for (const directory of directories) {
+    const file = regularFile(root, `${directory}/${name}` as ByteString);
+    if (file !== undefined) return file;
+  }
+  return undefined;
+}
+
+function regularFile(root: Directory, path: ByteString): RegularFile | undefined {
+  let node: Node | undefined;
+  try {
+    node = lookup(root, path);
+  } catch {
+    // A loop of links, or a file where a directory should be: the start will say so, not the build.
+    return undefined;
+  }
+  return node?.kind === 'file' ? node : undefined;
+}

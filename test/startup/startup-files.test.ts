@@ -1,0 +1,77 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, realpathSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { readElfNeeds } from '#rundle/startup/elf.js';
+import { startupFiles } from '#rundle/startup/startup-files.js';
+import { fromText } from '#rundle/tree/byte-string.js';
+import { emptyDirectory, memoryFile, type RegularFile } from '#rundle/tree/node.js';
+import { insert } from '#rundle/tree/path.js';
+
+const metadata = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
+const hostFile = (path: string) => memoryFile(readFileSync(path), metadata);
+
+/** The libraries of a program as the host's own loader names them. */
+function libraries(program: string): string[] {
+  const listed = execFileSync('ldd', [program], { encoding: 'utf8' });
+  return [...listed.matchAll(/(\/\S+) \(0x/g)].map((match) => match[1] ?? '');
+}
+
+/** A tree with a program and what it needs, at the paths the host has them under. */
+function treeWith(program: string) {
+  const root = emptyDirectory();
+  const files = new Map<string, RegularFile>();
+  for (const path of [program, ...libraries(program)]) {
+    const file = hostFile(realpathSync(path));
+    files.set(path, file);
+    insert(root, fromText(path), file);
+  }
+  return { root, files };
+}
+
+test('a program brings its loader and libraries, as ldd names them', async () => {
+  const { root, files } = treeWith('/usr/bin/env');
+  const found = await startupFiles(root, {
+    programs: [fromText('env')],
+    searchPath: fromText('/nowhere:/usr/bin'),
+  });
+  expect(new Set(found)).toEqual(new Set(files.values()));
+  expect(found[0]).toBe(files.get('/usr/bin/env'));
+});
+
+test('a script brings its interpreter, also through env', async () => {
+  const { root, files } = treeWith('/usr/bin/env');
+  for (const line of ['#!/usr/bin/env\n', '#! /usr/bin/env -S x\n']) {
+    const script = memoryFile(Buffer.from(line), metadata);
+    insert(root, fromText('/start'), script);
+    const found = await startupFiles(root, {
+      programs: [fromText('/start')],
+      searchPath: fromText(''),
+    });
+    expect(found[0]).toBe(script);
+    expect(found).toContain(files.get('/usr/bin/env'));
+  }
+});
+
+test('what is missing, not ELF, or too large is passed over', async () => {
+  const root = emptyDirectory();
+  insert(root, fromText('/text'), memoryFile(Buffer.from('no program'), metadata));
+  insert(root, fromText('/large'), memoryFile(Buffer.alloc(5 * 1024 * 1024), metadata));
+  const programs = ['/text', '/large', '/missing', 'nowhere', '/text/below'].map(fromText);
+  const found = await startupFiles(root, { programs, searchPath: fromText('') });
+  expect(found.map((file) => file.size)).toEqual([10]);
+});
+
+test('damaged ELF files end in nothing, not in an error or a long search', async () => {
+  const whole = readFileSync('/usr/bin/env');
+  let state = 1;
+  for (let round = 0; round < 300; round++) {
+    const bytes = Buffer.from(whole.subarray(0, 4096));
+    for (let change = 0; change < 8; change++) {
+      state = (state * 1103515245 + 12345) % 2147483648;
+      bytes[state % 1024] = state % 256;
+    }
+    bytes.write('\x7fELF', 0, 'latin1');
+    const needs = await readElfNeeds(memoryFile(bytes, metadata));
+    expect(needs === undefined || Array.isArray(needs.needed)).toBe(true);
+  }
+});
