@@ -5,8 +5,8 @@
 
 #include "fault.h"
 
-/* The contents of the file `path` inside `root` as a malloc'ed string, at most 4 MiB; empty when there is none
- * or it cannot be read. NULL without memory. */
+/* The contents of the file `path` inside `root` as a malloc'ed string, at most 4 MiB; empty when there is
+ * none or it cannot be read. NULL without memory. */
 char *file_inside_read(int root, const char *path);
 
 /* Show a file with the contents `first` and `rest` at `path` inside `root`. It lives on the container's /run,

@@ -15,8 +15,8 @@ pid_t helper_fork(void);
  * what ps(1) shows. */
 void helper_detach(const char *name, int *kept, size_t count);
 
-/* Close all descriptors but the `count` at `kept` (-1 among them stands for none), which get the numbers from 3
- * on; 0, 1 and 2 become /dev/null. */
+/* Close all descriptors but the `count` at `kept` (-1 among them stands for none), which get the numbers from
+ * 3 on; 0, 1 and 2 become /dev/null. */
 void helper_keep_descriptors(int *kept, size_t count);
 
 #endif

@@ -15,9 +15,10 @@ struct identity {
 	char shell[PATH_MAX];
 };
 
-/* Describe the caller (effective ids) as the host's user database does: /etc/passwd, else `getent`, which asks
- * LDAP, SSSD and the like and is started only when needed; else $USER, $HOME and the number. Always gives a
- * usable answer, and the same one when called again. No field holds a colon or a control character. */
+/* Describe the caller (effective ids) as the host's user database does: /etc/passwd, else `getent`, which
+ * asks LDAP, SSSD and the like and is started only when needed; else $USER, $HOME and the number. Always
+ * gives a usable answer, and the same one when called again. No field holds a colon or a control character.
+ */
 void identity_lookup(struct identity *identity);
 
 #endif

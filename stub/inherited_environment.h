@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Which variables of the host describe this very run, and so reach the program by default.
  *
- * The one place: environment.c filters by it and `--info` shows it. INHERIT names a variable, or with a `*` at its end
- * a family. KEEP_OUT names members of a family that tell where the host installed something: inside they would point
- * to files of the image that are not there, or hide the image's own value. */
+ * The one place: environment.c filters by it and `--info` shows it. INHERIT names a variable, or with a `*`
+ * at its end a family. KEEP_OUT names members of a family that tell where the host installed something:
+ * inside they would point to files of the image that are not there, or hide the image's own value. */
 #ifndef INHERIT
 #define INHERIT(name)
 #endif

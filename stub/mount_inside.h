@@ -8,8 +8,8 @@
 #include "fault.h"
 #include "path_inside.h"
 
-/* Bind what `source` (any descriptor) is to `target` inside `root`, then set and clear flags (MS_RDONLY, ...).
- * `missing` says what to do without a target. Returns 0, or -1 with a fault that names the target. */
+/* Bind what `source` (any descriptor) is to `target` inside `root`, then set and clear flags (MS_RDONLY,
+ * ...). `missing` says what to do without a target. Returns 0, or -1 with a fault that names the target. */
 int mount_inside_bind(int root, int source, const char *target, enum path_missing missing, bool recursive,
                       unsigned long set, unsigned long clear, struct fault *fault);
 

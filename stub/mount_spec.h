@@ -42,10 +42,11 @@ struct mount_spec {
  *   SRC:DST[:OPTION,...]                   a colon in a name is written `\:`
  *   SRC:DST:TYPE:OPTION,...[:DUMP[:PASS]]  Enroot's form of an fstab line
  *   SRC DST [TYPE] [OPTION,...] [...]      an fstab line; \040 and the like in names
- * With exactly three fields the third is a type if it is the name of one, else options. A mount without a type
- * binds, recursively unless the options say `bind`; a missing target is created. A relative source starts at
- * the current directory. ${VAR} is replaced from `environment`, except a leading ${ENROOT_ROOTFS} in the source, which stands
- * for the container's root. Returns 0, or -1 with a fault that quotes `spec` and names what is wrong. */
+ * With exactly three fields the third is a type if it is the name of one, else options. A mount without a
+ * type binds, recursively unless the options say `bind`; a missing target is created. A relative source
+ * starts at the current directory. ${VAR} is replaced from `environment`, except a leading ${ENROOT_ROOTFS}
+ * in the source, which stands for the container's root. Returns 0, or -1 with a fault that quotes `spec` and
+ * names what is wrong. */
 int mount_parse(const char *spec, char *const *environment, struct mount_spec *out, struct fault *fault);
 
 #endif

@@ -13,8 +13,8 @@ struct progress_bar {
 	int64_t started; /* milliseconds of the monotonic clock */
 };
 
-/* Nothing is drawn with `quiet`, off a terminal, or before half a second has passed: what is over by then needs
- * no bar. */
+/* Nothing is drawn with `quiet`, off a terminal, or before half a second has passed: what is over by then
+ * needs no bar. */
 void progress_bar_start(struct progress_bar *bar, const char *label, bool quiet);
 
 /* Draw again if the percentage has changed. */

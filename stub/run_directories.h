@@ -3,10 +3,10 @@
 #ifndef RUNDLE_RUN_DIRECTORIES_H
 #define RUNDLE_RUN_DIRECTORIES_H
 
-/* Bind into `root`, at the same paths, the directories that certain variables of `environment` name, such as a
- * PMIx server's in PMIX_SERVER_TMPDIR: the container's own /tmp and /run would hide them. A directory of the
- * first level, such as /tmp itself, is not bound. What does not exist or cannot be bound is left out, as the
- * program may well do without. */
+/* Bind into `root`, at the same paths, the directories that certain variables of `environment` name, such as
+ * a PMIx server's in PMIX_SERVER_TMPDIR: the container's own /tmp and /run would hide them. A directory of
+ * the first level, such as /tmp itself, is not bound. What does not exist or cannot be bound is left out, as
+ * the program may well do without. */
 void run_directories_bind(int root, char *const *environment);
 
 #endif

@@ -5,8 +5,8 @@
 
 #include "fault.h"
 
-/* Fork. The child returns 0: it is pid 1 of the pid namespace that this process has unshared, has the caller's
- * signal mask, and is killed when the parent ends. The parent never returns. It
+/* Fork. The child returns 0: it is pid 1 of the pid namespace that this process has unshared, has the
+ * caller's signal mask, and is killed when the parent ends. The parent never returns. It
  *
  * - passes every signal on that somebody sends to it; what the terminal sends reaches the child by itself, as
  *   both are in one process group;
@@ -18,8 +18,8 @@
  * Returns -1 with a fault when there can be no child. */
 int supervise_fork(struct fault *fault);
 
-/* In the child, after the last change of privileges: ask again for the signal at the parent's end, which such a
- * change may have cancelled. */
+/* In the child, after the last change of privileges: ask again for the signal at the parent's end, which such
+ * a change may have cancelled. */
 void supervise_rearm(void);
 
 #endif

@@ -29,8 +29,8 @@ enum tree_state {
 	TREE_FOREIGN, /* of another machine, where the lock may be held unseen */
 };
 
-/* Look at the directory `name` in `parent`. With `wait` a held lock is waited for, and then gives TREE_GONE or
- * TREE_STALE. For TREE_STALE *lock gets the descriptor of the lock, now held by the caller. */
+/* Look at the directory `name` in `parent`. With `wait` a held lock is waited for, and then gives TREE_GONE
+ * or TREE_STALE. For TREE_STALE *lock gets the descriptor of the lock, now held by the caller. */
 enum tree_state tree_lock_probe(int parent, const char *name, bool wait, int *lock);
 
 /* Remove the directory `name` with its tree, the lock last. Returns 0, or -1 with errno. */
