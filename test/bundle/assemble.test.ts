@@ -227,7 +227,7 @@ describe('the output', () => {
       ).rejects.toThrow(failing('E_OUTPUT', `${output}: no space left`));
       expect(readdirSync(folder)).toEqual([]);
     } finally {
-      execFileSync('umount', [folder]);
+      execFileSync('umount', ['-l', folder]);
     }
   });
 
