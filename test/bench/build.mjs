@@ -10,7 +10,7 @@ exec bwrap --ro-bind . / --dev /dev --proc /proc --tmpfs /tmp "$@"
 
 /**
  * Builds a file from the image with each tool, `runs` times, in turns so that a slow minute hits all alike.
- * Gives for each: name, what it starts from, seconds and peak memory (medians), file size. The files stay in
+ * Gives for each: name, what it starts from, seconds, processor seconds and peak memory (medians), file size. The files stay in
  * `workDirectory` under the names of `outputs`.
  */
 export async function measureBuilds({ repository, image, workDirectory, runs, progress }) {
@@ -31,6 +31,7 @@ export async function measureBuilds({ repository, image, workDirectory, runs, pr
     name,
     from,
     seconds: median(samples[index].map(({ seconds }) => seconds)),
+    cpu: median(samples[index].map(({ cpu }) => cpu)),
     memory: median(samples[index].map(({ memory }) => memory)),
     size: statSync(output).size,
   }));

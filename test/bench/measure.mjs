@@ -14,38 +14,45 @@ export function stop() {
 export async function run(argv, { stderr = 'pipe' } = {}) {
   stopping.signal.throwIfAborted();
   const [program, ...args] = argv;
-  const child = spawn(program, args, {
-    stdio: ['ignore', 'pipe', stderr],
-    signal: stopping.signal,
-  });
+  // A process group of its own, so that an interruption ends what the program has started too.
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', stderr], detached: true });
+  const end = () => process.kill(-child.pid, 'SIGTERM');
+  stopping.signal.addEventListener('abort', end);
   const printed = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr']) {
     child[stream]?.setEncoding('utf8').on('data', (text) => {
       printed[stream] += text;
     });
   }
-  const [status, signal] = await once(child, 'close');
+  const [status, signal] = await once(child, 'close').finally(() => {
+    stopping.signal.removeEventListener('abort', end);
+  });
+  stopping.signal.throwIfAborted();
   if (status !== 0) {
-    const end = signal ?? `status ${status}`;
-    throw new Error(`${argv.join(' ')}: ${end}\n${printed.stdout}${printed.stderr}`);
+    const how = signal ?? `status ${status}`;
+    throw new Error(`${argv.join(' ')}: ${how}\n${printed.stdout}${printed.stderr}`);
   }
   return printed.stdout;
 }
 
 /**
  * Runs the commands one after the other, as one piece of work.
- * Gives its wall clock time in seconds and the greatest resident set of any of its processes in bytes.
+ * Gives its wall clock time and its processor time in seconds, and the greatest resident set of any of its processes
+ * in bytes.
  */
 export async function measure(commands, workDirectory) {
   let memory = 0;
+  let cpu = 0;
   const start = process.hrtime.bigint();
   for (const argv of commands) {
     // The kernel keeps the peak of each process; only wait4 tells it reliably, which Node has no call for.
-    const report = join(workDirectory, 'memory');
-    await run(['/usr/bin/time', '-q', '-f', '%M', '-o', report, ...argv]);
-    memory = Math.max(memory, Number(readFileSync(report, 'utf8')) * 1024);
+    const report = join(workDirectory, 'resources');
+    await run(['/usr/bin/time', '-q', '-f', '%M %U %S', '-o', report, ...argv]);
+    const [kibibytes, user, system] = readFileSync(report, 'utf8').split(' ').map(Number);
+    memory = Math.max(memory, kibibytes * 1024);
+    cpu += user + system;
   }
-  return { seconds: Number(process.hrtime.bigint() - start) / 1e9, memory };
+  return { seconds: Number(process.hrtime.bigint() - start) / 1e9, cpu, memory };
 }
 
 /**

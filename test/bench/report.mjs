@@ -27,12 +27,13 @@ export function toMarkdown({ machine, runs, builds, starts, goals }) {
     `${machine}; medians of ${runs} builds and of at least ${runs} starts.`,
     '',
     ...table(
-      ['build', 'from', 's', 'ratio', 'memory MB', 'ratio', 'file MB', 'ratio'],
-      builds.map(({ name, from, seconds, memory, size }) => [
+      ['build', 'from', 's', 'ratio', 'CPU s', 'memory MB', 'ratio', 'file MB', 'ratio'],
+      builds.map(({ name, from, seconds, cpu, memory, size }) => [
         name,
         from,
         seconds.toFixed(2),
         ratio(seconds, rundle.seconds),
+        cpu.toFixed(2),
         (memory / 1e6).toFixed(0),
         ratio(memory, rundle.memory),
         (size / 1e6).toFixed(1),
