@@ -5,59 +5,16 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { encodeConfig, least } from './support/front.js';
-import { handMadeBundle, ownMachine, type Parts } from './support/hand-made-bundle.js';
-
-const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
-const built = fileURLToPath(new URL(`../../dist/launchers/${architecture}`, import.meta.url));
-
-let place: string;
-let launcher: string;
-beforeAll(() => {
-  place = mkdtempSync(join(tmpdir(), 'rundle-launcher-test-'));
-  chmodSync(place, 0o755);
-  launcher = join(place, 'launcher');
-  copyFileSync(built, launcher);
-  chmodSync(launcher, 0o755);
-});
-afterAll(() => rmSync(place, { recursive: true, force: true }));
-
-let bundles = 0;
-/** A bundle whose launch config has `entries` in place of the least ones of the same key. */
-function bundle(entries: readonly (string | Buffer)[] = [], parts: Partial<Parts> = {}): string {
-  const keys = entries.map((entry) => entry.toString('latin1').split('=')[0]);
-  const own = [`arch=${architecture}`, ...least.slice(1)];
-  const rest = own.filter((entry) => !keys.includes(entry.split('=')[0]));
-  const added = entries.flatMap((entry) => [Buffer.from(entry), Buffer.alloc(1)]);
-  const path = join(place, `${bundles++}.run`);
-  writeFileSync(
-    path,
-    handMadeBundle({ config: Buffer.concat([encodeConfig(rest), ...added]), ...parts }),
-  );
-  return path;
-}
-
-function run(argv: readonly string[], environment: Record<string, string> = {}) {
-  const ended = spawnSync(argv[0] ?? '', argv.slice(1), {
-    env: environment,
-    encoding: 'latin1',
-    timeout: 20_000,
-  });
-  return { status: ended.status, signal: ended.signal, stdout: ended.stdout, stderr: ended.stderr };
-}
-const start = (path: string, ...argv: string[]) => run([launcher, 'installed', '0', path, ...argv]);
+import { describe, expect, test } from 'vitest';
+import { architecture, bundle, launcher, place, run, start } from './support/built-launcher.js';
+import { ownMachine } from './support/hand-made-bundle.js';
 
 describe('the protocol with the header', () => {
   test('probe: 0 at once, whatever follows', () => {
@@ -153,87 +110,6 @@ describe('the protocol with the header', () => {
     expect(ended.status).toBe(125);
     expect(ended.stderr).toContain(String(length));
     expect(ended.stderr).toContain(String(length + 5));
-  });
-});
-
-describe('--info', () => {
-  test('what the bundle says, as text', () => {
-    const manifest = {
-      description: 'two\nlines',
-      provenance: { manifestDigest: 'sha256:12' },
-      other: 'unseen',
-    };
-    const { status, stdout } = start(
-      bundle(
-        [
-          'entrypoint=/bin/a b',
-          'cmd=c',
-          'env=A=${B}',
-          'mount=/x:/y',
-          'target=${HOME}/t',
-          'mount-home=1',
-        ],
-        {
-          manifest: JSON.stringify(manifest),
-        },
-      ),
-      '--info',
-    );
-    expect(status).toBe(0);
-    for (const words of [
-      'two\\x0alines',
-      'provenance.manifestDigest: sha256:12',
-      '"/bin/a b"',
-      'A=${B}',
-      '/x:/y',
-      '${HOME}/t',
-      'home directory',
-      'SLURM_*',
-      'OMP_*',
-    ]) {
-      expect(stdout).toContain(words);
-    }
-    expect(stdout).not.toContain('unseen');
-  });
-
-  test('as one JSON object that holds the manifest, whatever bytes there are', () => {
-    const manifest = { name: 'x', deep: [1, { a: null }] };
-    const path = bundle(
-      [Buffer.from('env=A=\xff\xfe"\\\x01é', 'latin1'), Buffer.from('cmd=é\u009b', 'utf8')],
-      { manifest: JSON.stringify(manifest) },
-    );
-    const shown = JSON.parse(
-      Buffer.from(start(path, '--info', '--json').stdout, 'latin1').toString(),
-    );
-    expect(shown).toMatchObject({
-      name: 'app',
-      architectures: [architecture],
-      tiers: ['extract'],
-      env: ['A=\udcff\udcfe"\\\x01\udce9'],
-      cmd: ['é\u009b'],
-      extractedSize: 1000,
-      inodes: 3,
-      manifest,
-    });
-  });
-
-  test('a manifest that is no JSON is left out', () => {
-    for (const manifest of ['{"a":', '{} {}', '', '\xff']) {
-      const path = bundle([], { manifest });
-      expect(JSON.parse(start(path, '--info', '--json').stdout)).not.toHaveProperty('manifest');
-      expect(start(path, '-i').status).toBe(0);
-    }
-  });
-
-  test('control characters of a bundle do not reach the terminal', () => {
-    const path = bundle(['name=a\x1b[2J\x07', 'cmd=\x1b]0;x\x07', 'env=A=\x9b'], {
-      manifest: JSON.stringify({ description: '\x1b[31m' }),
-    });
-    for (const argv of [['--info'], ['--info', '--json']]) {
-      const { stdout } = start(path, ...argv);
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those are looked for
-      expect(stdout).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/);
-    }
   });
 });
 
