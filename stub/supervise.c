@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,34 +14,57 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "helper_process.h"
 
+/* How often, 20 ms apart, a signal is followed that has met a child that blocks it. */
+enum { CHECKS = 500, CHECK_NS = 20000000 };
+
 struct supervisor {
 	pid_t child;
-	int proc;  /* the child's directory in the host's /proc */
-	int death; /* the signal that the child was killed for, 0 for none */
+	int proc;          /* the host's /proc; the child changes this process's root with its own */
+	int death;         /* the signal that the child was killed for, 0 for none */
+	uint64_t followed; /* a bit for each signal that was passed on while the child blocked it */
+	unsigned checks;   /* how often they will still be looked at */
 };
 
-/* How the child takes `signal`, from its status file. */
-static bool has_default_effect(const struct supervisor *supervisor, int signal)
+enum effect {
+	EFFECT_OWN,     /* handled or ignored */
+	EFFECT_PENDING, /* blocked, and waiting */
+	EFFECT_BLOCKED,
+	EFFECT_DEFAULT,
+};
+
+/* How the child takes `signal` at this moment, from its status file. */
+static enum effect effect_now(const struct supervisor *supervisor, int signal)
 {
+	static const struct {
+		const char *line;
+		enum effect effect;
+	} masks[] = {{"\nSigCgt:", EFFECT_OWN},
+	             {"\nSigIgn:", EFFECT_OWN},
+	             {"\nShdPnd:", EFFECT_PENDING},
+	             {"\nSigBlk:", EFFECT_BLOCKED}};
 	char status[8192];
-	int file = openat(supervisor->proc, "status", O_RDONLY | O_CLOEXEC);
+	char path[32];
+	snprintf(path, sizeof path, "%ld/status", (long)supervisor->child);
+	int file = openat(supervisor->proc, path, O_RDONLY | O_CLOEXEC);
 	ssize_t got = file < 0 ? -1 : read(file, status, sizeof status - 1);
 	if (file >= 0)
 		close(file);
 	if (got <= 0)
-		return false;
+		return EFFECT_OWN;
 	status[got] = '\0';
-	static const char *const lines[] = {"\nSigBlk:", "\nSigIgn:", "\nSigCgt:"};
-	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-		const char *line = strstr(status, lines[i]);
-		if (line == NULL || (strtoull(line + strlen(lines[i]), NULL, 16) >> (signal - 1) & 1) != 0)
-			return false;
+	for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+		const char *line = strstr(status, masks[i].line);
+		if (line == NULL)
+			return EFFECT_OWN;
+		if ((strtoull(line + strlen(masks[i].line), NULL, 16) >> (signal - 1) & 1) != 0)
+			return masks[i].effect;
 	}
-	return true;
+	return EFFECT_DEFAULT;
 }
 
 static bool stops(int signal)
@@ -83,17 +107,28 @@ static bool reached_child(const siginfo_t *info)
 	       info->si_signo != SIGPROF && info->si_signo != SIGXCPU;
 }
 
+/* What a signal does that nobody handles. */
+static void take_default_effect(struct supervisor *supervisor, int signal)
+{
+	if (stops(signal)) {
+		stop_both(supervisor, signal);
+	} else {
+		supervisor->death = signal;
+		kill(supervisor->child, SIGKILL);
+	}
+}
+
 static void pass_on(struct supervisor *supervisor, siginfo_t *info)
 {
 	int signal = info->si_signo;
-	if (has_default_effect(supervisor, signal) && !is_harmless(signal)) {
-		if (stops(signal)) {
-			stop_both(supervisor, signal);
-		} else {
-			supervisor->death = signal;
-			kill(supervisor->child, SIGKILL);
-		}
+	enum effect effect = is_harmless(signal) ? EFFECT_OWN : effect_now(supervisor, signal);
+	if (effect == EFFECT_DEFAULT) {
+		take_default_effect(supervisor, signal);
 		return;
+	}
+	if (effect != EFFECT_OWN) {
+		supervisor->followed |= (uint64_t)1 << (signal - 1);
+		supervisor->checks = CHECKS;
 	}
 	if (reached_child(info))
 		return;
@@ -101,6 +136,25 @@ static void pass_on(struct supervisor *supervisor, siginfo_t *info)
 		syscall(SYS_rt_sigqueueinfo, supervisor->child, signal, info);
 	else
 		kill(supervisor->child, signal);
+}
+
+/* A shell blocks signals for a moment now and then. One that came just then is dropped by the kernel when the
+ * child unblocks it, which shows as neither blocked nor pending; taken by sigwait(3) it is still blocked. */
+static void follow(struct supervisor *supervisor)
+{
+	if (supervisor->checks == 0 || --supervisor->checks == 0)
+		supervisor->followed = 0;
+	for (int signal = 1; signal <= 64; signal++) {
+		uint64_t bit = (uint64_t)1 << (signal - 1);
+		if ((supervisor->followed & bit) == 0)
+			continue;
+		enum effect effect = effect_now(supervisor, signal);
+		if (effect == EFFECT_PENDING)
+			continue;
+		supervisor->followed &= ~bit;
+		if (effect == EFFECT_DEFAULT)
+			take_default_effect(supervisor, signal);
+	}
 }
 
 static _Noreturn void end_like(const struct supervisor *supervisor, int status)
@@ -137,7 +191,9 @@ static _Noreturn void supervise(struct supervisor *supervisor)
 	for (;;) {
 		siginfo_t info;
 		look_after(supervisor);
-		if (sigwaitinfo(&all, &info) < 0)
+		follow(supervisor);
+		const struct timespec pause = {.tv_nsec = CHECK_NS};
+		if (sigtimedwait(&all, &info, supervisor->followed != 0 ? &pause : NULL) < 0)
 			continue;
 		if (info.si_signo != SIGCHLD || info.si_code == SI_USER || info.si_code == SI_QUEUE)
 			pass_on(supervisor, &info);
@@ -157,6 +213,7 @@ int supervise_fork(struct fault *fault)
 	sigset_t all, before;
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return fault_set(fault, errno, "making a pipe to the container's first process");
+	int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
 	pid_t child = fork();
@@ -173,13 +230,13 @@ int supervise_fork(struct fault *fault)
 		if (!parent_lives(ends[0]))
 			_exit(125);
 		close(ends[0]);
+		if (proc >= 0)
+			close(proc);
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		return 0;
 	}
-	char path[32];
-	snprintf(path, sizeof path, "/proc/%ld", (long)child);
 	/* None of the caller's pipes may seem open because this process holds them. */
-	int kept[] = {open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), ends[1]};
+	int kept[] = {proc, ends[1]};
 	helper_keep_descriptors(kept, sizeof kept / sizeof *kept);
 	(void)!chdir("/");
 	supervise(&(struct supervisor){.child = child, .proc = kept[0]});

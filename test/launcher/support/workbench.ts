@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { makeBundle } from '../../stub/sample-bundle.js';
 
@@ -132,8 +133,8 @@ export interface Running {
   pid: number;
   ended: Promise<Ended>;
   stdout: () => string;
-  /** End standard input. */
-  close: () => void;
+  /** Write to standard input. */
+  write: (text: string) => void;
 }
 
 /** Words that make what follows run as an ordinary user. */
@@ -171,7 +172,7 @@ export function launch(
     child.on('error', reject);
     child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr, pid }));
   });
-  return { pid, ended, stdout: () => stdout, close: () => child.stdin?.end() };
+  return { pid, ended, stdout: () => stdout, write: (text) => child.stdin?.write(text) };
 }
 
 /** What the driver `pieces` is made of. */
@@ -188,3 +189,12 @@ export const piecesSources = [
   'container_processes.c',
   'fault.c',
 ];
+
+/** Wait until `condition` holds; fails after 20 s, naming what was waited for. */
+export async function until(what: string, condition: () => boolean): Promise<void> {
+  const end = Date.now() + 20_000;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`waited 20 s for ${what}`);
+    await sleep(5);
+  }
+}
