@@ -74,7 +74,7 @@ static int look_around(const struct container_request *request, struct surroundi
 		return fault_set(fault, errno, "finding the current directory, which is to be mounted");
 	if (request->rc != NULL && read_rc(request->rc, &here->rc, fault) != 0)
 		return -1;
-	if (fchdir(request->tree->directory) != 0)
+	if (request->server == NULL && fchdir(request->tree->directory) != 0)
 		return fault_set(fault, errno, "entering the tree %.400s", request->tree->path);
 	return 0;
 }
@@ -139,20 +139,75 @@ static int mount_requested(const struct container_request *request, const struct
 	return user_mounts_make(root, request->mounts, request->mount_count, fault);
 }
 
-static int build_root(const struct container_request *request, const struct surroundings *here,
-                      struct fault *fault)
+/* Everything that the root file system needs besides itself. */
+static int furnish_root(const struct container_request *request, const struct surroundings *here, int root,
+                        struct fault *fault)
+{
+	if (mount_system(request, root, fault) != 0 || mount_files(here, root, fault) != 0 ||
+	    mount_requested(request, here, root, fault) != 0)
+		return -1;
+	if (!request->writable && mount_attributes_change(root, false, MS_RDONLY, 0) != 0)
+		return fault_set(fault, errno, "making the root file system read-only");
+	return 0;
+}
+
+/* The sources of mounts must stay in sight while the payload is mounted somewhere. */
+static int mount_payload(const struct container_request *request, const struct surroundings *here,
+                         struct rootfs_payload *payload, struct fault *fault)
+{
+	char **avoided = calloc(request->mount_count + 3, sizeof *avoided);
+	if (avoided == NULL)
+		return fault_set(fault, errno, "preparing the root file system");
+	size_t count = 0;
+	for (size_t i = 0; i < request->mount_count; i++)
+		if (request->mounts[i].source[0] == '/')
+			avoided[count++] = (char *)request->mounts[i].source;
+	if (request->mount_home)
+		avoided[count++] = (char *)here->home;
+	if (request->mount_cwd)
+		avoided[count++] = (char *)here->directory;
+	int result = rootfs_mount_payload(payload, request->server, here->user_namespace,
+	                                  !here->user_namespace, avoided, fault);
+	free(avoided);
+	return result;
+}
+
+/* The payload's own tree where every mount point exists, which is the common case and costs least; otherwise
+ * once more with an overlay over it, where they can be made. */
+static int build_on_payload(const struct container_request *request, const struct surroundings *here,
+                            struct fault *fault)
+{
+	struct rootfs_payload payload;
+	if (mount_payload(request, here, &payload, fault) != 0)
+		return -1;
+	for (bool overlay = request->writable;; overlay = true) {
+		int root = rootfs_payload_root(&payload, overlay, fault);
+		if (root < 0)
+			return -1;
+		(void)path_inside_was_read_only();
+		int result = furnish_root(request, here, root, fault);
+		if (path_inside_was_read_only() && !overlay) {
+			close(root);
+			fault_clear(fault);
+			continue;
+		}
+		if (result == 0)
+			result = rootfs_enter(root, fault);
+		close(root);
+		close(payload.base);
+		return result;
+	}
+}
+
+static int build_on_tree(const struct container_request *request, const struct surroundings *here,
+                         struct fault *fault)
 {
 	int root = rootfs_bind(request->tree->path, fault);
 	if (root < 0)
 		return -1;
-	int result = -1;
-	if (mount_system(request, root, fault) == 0 && mount_files(here, root, fault) == 0 &&
-	    mount_requested(request, here, root, fault) == 0) {
-		if (!request->writable && mount_attributes_change(root, false, MS_RDONLY, 0) != 0)
-			fault_set(fault, errno, "making the root file system read-only");
-		else
-			result = rootfs_enter(root, fault);
-	}
+	int result = furnish_root(request, here, root, fault);
+	if (result == 0)
+		result = rootfs_enter(root, fault);
 	close(root);
 	return result;
 }
@@ -188,7 +243,8 @@ int container_enter(const struct container_request *request, struct fault *fault
 	if (request->pid && supervise_fork(fault) != 0)
 		return -1;
 	mode_t mask = umask(022); /* mount points that are created are for everybody */
-	int result = build_root(request, &here, fault);
+	int result = request->server != NULL ? build_on_payload(request, &here, fault)
+	                                     : build_on_tree(request, &here, fault);
 	umask(mask);
 	free(here.rc);
 	if (result != 0 || settle_privileges(&here, fault) != 0)

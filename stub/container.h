@@ -8,10 +8,13 @@
 
 #include "fault.h"
 #include "mount_spec.h"
+#include "served_payload.h"
 #include "tree.h"
 
 struct container_request {
 	struct tree *tree;
+	struct served_payload
+	    *server;             /* serves the root in place of `tree->directory`; NULL in tier `extract` */
 	bool root;               /* user 0 inside, with id changes accepted without effect */
 	bool writable;           /* the root file system */
 	bool pid, net, ipc, uts; /* namespaces of their own */

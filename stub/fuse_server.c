@@ -2,9 +2,7 @@
 #include "fuse_server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,7 +13,6 @@
 
 /* Large enough for every request of a read-only tree; the kernel refuses to read into less than 8 KiB. */
 #define INPUT_SIZE (64u << 10)
-#define THREADS_MAX 8u
 
 struct session {
 	const struct fuse_server_request *request;
@@ -125,27 +122,21 @@ static void *run_thread(void *argument)
 	return NULL;
 }
 
-/* A further thread with a queue of its own: a descriptor made by FUSE_DEV_IOC_CLONE. Serving goes on
- * without it when it cannot be had. */
-static void start_thread(const struct fuse_server_request *request)
+/* A further thread with a queue of its own: its descriptor joins the connection by FUSE_DEV_IOC_CLONE.
+ * Serving goes on without it when it cannot be had. */
+static void start_thread(const struct fuse_server_request *request, int device)
 {
-	int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	uint32_t source = (uint32_t)request->device;
-	if (device < 0)
-		return;
-	struct session *session = malloc(sizeof *session);
+	uint32_t source = (uint32_t)request->devices[0];
+	struct session *session = calloc(1, sizeof *session);
 	pthread_attr_t attributes;
 	pthread_t thread;
-	if (!session || ioctl(device, FUSE_DEV_IOC_CLONE, &source) < 0 ||
-	    session_open(session, request, device) < 0 || pthread_attr_init(&attributes) != 0) {
-		close(device);
-		free(session);
+	if (session == NULL)
 		return;
-	}
+	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, 256u << 10);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attributes, run_thread, session) != 0) {
-		close(device);
+	if (ioctl(device, FUSE_DEV_IOC_CLONE, &source) != 0 || session_open(session, request, device) != 0 ||
+	    pthread_create(&thread, &attributes, run_thread, session) != 0) {
 		free(session->input);
 		free(session->reply);
 		free(session);
@@ -156,17 +147,12 @@ static void start_thread(const struct fuse_server_request *request)
 int fuse_serve(const struct fuse_server_request *request, struct fault *fault)
 {
 	struct session first;
-	if (session_open(&first, request, request->device) < 0)
+	if (session_open(&first, request, request->devices[0]) < 0)
 		return fault_set(fault, ENOMEM, "starting the FUSE server");
 	if (serve_one(&first, true, fault) <= 0)
 		return -1;
-	unsigned threads = request->threads;
-	if (threads == 0) {
-		cpu_set_t cpus;
-		threads = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
-	}
-	for (unsigned index = 1; index < (threads < THREADS_MAX ? threads : THREADS_MAX); index++)
-		start_thread(request);
+	for (unsigned index = 1; index < request->device_count; index++)
+		start_thread(request, request->devices[index]);
 	serve(&first);
 	return 0;
 }

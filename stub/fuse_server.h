@@ -9,15 +9,20 @@
 #include "fault.h"
 #include "payload.h"
 
+/* The most threads, each with a descriptor of its own. */
+#define FUSE_SERVER_THREADS 8
+
 struct fuse_server_request {
-	int device; /* /dev/fuse, already given to mount(2) */
+	/* Open descriptors of /dev/fuse, all by the user namespace that mounts; the first was given to
+	 * mount(2), and each stands for one thread. */
+	const int *devices;
+	unsigned device_count; /* 1 to FUSE_SERVER_THREADS */
 	struct payload *payload;
 	uint64_t root; /* inode reference of the directory that becomes the root */
 	/* Report the owners of the payload; otherwise everything belongs to uid:gid. */
 	bool owners;
 	uid_t uid;
 	gid_t gid;
-	unsigned threads; /* 0: one for each core in the affinity mask, at most 8 */
 };
 
 /* Answer requests until the kernel ends the connection, which it does when the last reference to the mount is

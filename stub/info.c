@@ -8,10 +8,9 @@
 #include "environment.h"
 #include "json.h"
 #include "message.h"
+#include "tier.h"
 
 enum { MANIFEST_LIMIT = 16 << 20, LABEL_WIDTH = 17, LINE_WIDTH = 100 };
-
-static const char *const tiers[] = {"extract", NULL};
 
 /* What both forms show. */
 struct facts {
@@ -66,7 +65,7 @@ static void write_json(FILE *stream, const struct facts *facts)
 	json_text(&json, "name", config->name);
 	json_text(&json, "architecture", config->arch);
 	json_texts(&json, "architectures", facts->architectures);
-	json_texts(&json, "tiers", tiers);
+	json_texts(&json, "tiers", tier_names);
 	json_number(&json, "fileSize", facts->bundle->size);
 	json_number(&json, "payloadSize", facts->payload == NULL ? 0 : facts->payload->size);
 	json_text(&json, "payloadSha256", config->id);
@@ -177,7 +176,7 @@ static void write_text(FILE *stream, const struct facts *facts)
 	if (facts->manifest != NULL)
 		json_walk(facts->manifest, strlen(facts->manifest), write_member, stream);
 	write_wrapped(stream, "Architectures:", facts->architectures);
-	write_wrapped(stream, "Tiers:", tiers);
+	write_wrapped(stream, "Tiers:", tier_names);
 	write_size(stream, "File:", facts->bundle->size);
 	if (facts->payload != NULL)
 		fprintf(stream, ", payload %" PRIu64 " bytes", facts->payload->size);

@@ -15,7 +15,9 @@
 #include "own_arch.h"
 #include "own_copy.h"
 #include "plan.h"
+#include "served_payload.h"
 #include "settings.h"
+#include "tier.h"
 #include "tree.h"
 #include "unpack.h"
 #include "usage.h"
@@ -73,12 +75,22 @@ static int start(const struct bundle *bundle, const struct launch_config *config
 	    .extract_only = options->extract,
 	    .quiet = options->quiet,
 	};
-	if (tree_obtain(&wanted, &tree, fault) != 0)
+	struct served_payload server;
+	enum tier tier;
+	if (tier_choose(options, plan.target != NULL || options->extract, &tier, fault) != 0)
 		return -1;
+	if (tier == TIER_MOUNT) {
+		tree = (struct tree){.directory = -1};
+		if (served_payload_start(&server, bundle, config, fault) != 0)
+			return -1;
+	} else if (tree_obtain(&wanted, &tree, fault) != 0) {
+		return -1;
+	}
 	if (options->extract)
 		return 0;
 	struct container_request container = {
 	    .tree = &tree,
+	    .server = tier == TIER_MOUNT ? &server : NULL,
 	    .root = options->root,
 	    .writable = options->writable,
 	    .pid = options->pid,

@@ -14,13 +14,13 @@
 #include "namespaces.h"
 
 /* What the child found; small enough for a pipe to carry it at once. */
-struct trial {
+struct finding {
 	bool user_namespace;
 	int result;
 	struct fault fault;
 };
 
-_Static_assert(sizeof(struct trial) <= PIPE_BUF, "a trial must fit into one write");
+_Static_assert(sizeof(struct finding) <= PIPE_BUF, "a finding must fit into one write");
 
 /* A mount that a namespace allows may still be forbidden by a security module or by the container around. */
 static int refuse(const char *step, struct fault *fault)
@@ -46,19 +46,57 @@ static int build_root(struct fault *fault)
 	return 0;
 }
 
-static void try_in_child(int end)
+/* The kernel takes the mount without an answer from the server, which a start brings along. */
+static int mount_fuse(struct fault *fault)
 {
-	static const struct namespace_request plain;
-	struct trial trial = {0};
-	trial.result = namespaces_enter(&plain, &trial.user_namespace, &trial.fault);
-	if (trial.result == 0)
-		trial.result = build_root(&trial.fault);
-	_exit(write(end, &trial, sizeof trial) == sizeof trial ? 0 : 1);
+	char options[96];
+	int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (device < 0) {
+		fault_set(fault, errno, "opening /dev/fuse");
+		return fault_hint(
+		    fault, "Every distribution lets all users open it (mode 0666): chmod 666 /dev/fuse, or "
+		           "modprobe fuse where it is missing; a container has to be given the device.");
+	}
+	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u", device, geteuid(),
+	         getegid());
+	if (mount("rundle", "/tmp", "fuse.rundle", MS_RDONLY | MS_NOSUID | MS_NODEV, options) != 0)
+		return refuse("mounting by FUSE (Linux 4.18 in a user namespace)", fault);
+	return 0;
 }
 
-int namespace_try(bool *user_namespace, struct fault *fault)
+static int mount_overlay(bool user_namespace, struct fault *fault)
 {
-	struct trial trial;
+	const char *options = user_namespace ? "lowerdir=lower,upperdir=upper,workdir=work,userxattr"
+	                                     : "lowerdir=lower,upperdir=upper,workdir=work";
+	if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=700") != 0 || chdir("/tmp") != 0 ||
+	    mkdir("lower", 0700) != 0 || mkdir("lower/below", 0700) != 0 || mkdir("upper", 0700) != 0 ||
+	    mkdir("work", 0700) != 0 || mkdir("root", 0700) != 0)
+		return refuse("mounting a tmpfs", fault);
+	if (mount("overlay", "root", "overlay", 0, options) != 0)
+		return refuse("mounting an overlay (Linux 5.11 in a user namespace)", fault);
+	if (rmdir("root/below") != 0 || mkdir("root/below", 0700) != 0)
+		return refuse("writing to an overlay", fault);
+	return chdir("/") == 0 ? 0 : refuse("leaving the overlay", fault);
+}
+
+static void try_in_child(const struct namespace_trial *trial, int end)
+{
+	static const struct namespace_request plain;
+	struct finding finding = {0};
+	struct fault *fault = &finding.fault;
+	finding.result = namespaces_enter(&plain, &finding.user_namespace, fault);
+	if (finding.result == 0 && trial->overlay)
+		finding.result = mount_overlay(finding.user_namespace, fault);
+	if (finding.result == 0 && trial->fuse)
+		finding.result = mount_fuse(fault);
+	if (finding.result == 0 && trial->root)
+		finding.result = build_root(fault);
+	_exit(write(end, &finding, sizeof finding) == sizeof finding ? 0 : 1);
+}
+
+int namespace_try(const struct namespace_trial *trial, bool *user_namespace, struct fault *fault)
+{
+	struct finding finding;
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return fault_set(fault, errno, "making a pipe");
@@ -66,17 +104,17 @@ int namespace_try(bool *user_namespace, struct fault *fault)
 	pid_t child = fork();
 	int error = errno;
 	if (child == 0)
-		try_in_child(ends[1]);
+		try_in_child(trial, ends[1]);
 	close(ends[1]);
-	ssize_t got = child < 0 ? -1 : read(ends[0], &trial, sizeof trial);
+	ssize_t got = child < 0 ? -1 : read(ends[0], &finding, sizeof finding);
 	close(ends[0]);
 	if (child < 0)
 		return fault_set(fault, error, "starting a process");
 	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (got != sizeof trial)
+	if (got != sizeof finding)
 		return fault_set(fault, 0, "the process that tried the namespaces ended early");
-	*user_namespace = trial.user_namespace;
-	*fault = trial.fault;
-	return trial.result;
+	*user_namespace = finding.user_namespace;
+	*fault = finding.fault;
+	return finding.result;
 }

@@ -7,9 +7,16 @@
 
 #include "fault.h"
 
-/* Enter namespaces as a start does, and build a small root in them: tmpfs, bind mount, pivot_root. All of it
- * in a child process, which leaves nothing behind. 0 when it worked; *user_namespace tells whether one was
- * needed. -1 with the fault of the step that failed, and what makes it work as the hint. */
-int namespace_try(bool *user_namespace, struct fault *fault);
+/* What to do once the namespaces are entered. */
+struct namespace_trial {
+	bool root;    /* build a small root file system: tmpfs, bind mount, pivot_root */
+	bool fuse;    /* mount a file system by /dev/fuse, as tier `mount` does */
+	bool overlay; /* mount an overlay and write to it, as a writable root in tier `mount` does */
+};
+
+/* Enter namespaces as a start does, and do there what `trial` says. All of it in a child process, which
+ * leaves nothing behind. 0 when it worked; *user_namespace tells whether one was needed. -1 with the fault of
+ * the step that failed, and what makes it work as the hint. */
+int namespace_try(const struct namespace_trial *trial, bool *user_namespace, struct fault *fault);
 
 #endif

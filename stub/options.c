@@ -175,9 +175,10 @@ static int check_combination(const struct options *options, struct fault *fault)
 	}
 	if (options->workdir != NULL && options->workdir[0] != '/')
 		return fault_set(fault, 0, "--workdir '%.200s' is not an absolute path", options->workdir);
-	if (options->mode != NULL && strcmp(options->mode, "extract") != 0) {
+	if (options->mode != NULL && strcmp(options->mode, "extract") != 0 &&
+	    strcmp(options->mode, "mount") != 0) {
 		fault_set(fault, 0, "this bundle cannot start in mode '%.60s'", options->mode);
-		return fault_hint(fault, "it has one mode: --mode extract");
+		return fault_hint(fault, "the modes are mount and extract");
 	}
 	return 0;
 }

@@ -41,7 +41,7 @@ const struct option_row option_table[] = {
     FLAG('k', "keep", keep, TREE, "keep the tree, and start from it when it is there"),
     VALUE('t', "target", target, "DIR", TREE, "keep the tree in DIR (default ./NAME)"),
     FLAG('x', "extract", extract, TREE, "only extract the tree, start nothing"),
-    VALUE(0, "mode", mode, "TIER", TREE, "start in this way only; this bundle has: extract"),
+    VALUE(0, "mode", mode, "TIER", TREE, "start in this way only: mount or extract"),
     FLAG('q', "quiet", quiet, TREE, "no progress and no notices"),
     FLAG('i', "info", info, BUNDLE, "show what the bundle holds"),
     FLAG(0, "check", check, BUNDLE, "check every byte of the bundle"),

@@ -88,20 +88,31 @@ static int expand_link(struct walk *walk, int descriptor)
 	return revisit(walk);
 }
 
+static bool met_read_only;
+
+bool path_inside_was_read_only(void)
+{
+	bool was = met_read_only;
+	met_read_only = false;
+	return was;
+}
+
 static int create(struct walk *walk, const char *name, bool last, enum path_missing missing)
 {
 	if (missing == PATH_FAIL)
 		return errno = ENOENT, -1;
+	int result = -1;
 	if (!last || missing == PATH_MAKE_DIRECTORY) {
-		if (mkdirat(walk->at, name, 0755) != 0 && errno != EEXIST)
-			return -1;
+		result = mkdirat(walk->at, name, 0755);
 	} else {
 		int file = openat(walk->at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-		if (file < 0 && errno != EEXIST)
-			return -1;
 		if (file >= 0)
-			close(file);
+			result = close(file);
 	}
+	if (result != 0 && errno == EROFS)
+		met_read_only = true;
+	if (result != 0 && errno != EEXIST)
+		return -1;
 	return openat(walk->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }
 

@@ -24,4 +24,8 @@ int path_inside_walk(int root, const char *path, enum path_missing missing);
 /* Whether `path` leads to something inside `root`. */
 bool path_inside_exists(int root, const char *path);
 
+/* Whether something was to be created since the last call and could not be, because the file system is
+ * read-only. */
+bool path_inside_was_read_only(void);
+
 #endif

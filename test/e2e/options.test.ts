@@ -327,6 +327,12 @@ describe.each(profiles)('as $name', (profile) => {
     expect(JSON.parse((await plain(['--verify', '--json'])).stdout)).toBeTypeOf('object');
   });
 
+  test('--mode mount and a kept tree contradict each other', async () => {
+    const refused = await plain(['--mode', 'mount', '--keep']);
+    expect(refused.status).toBe(125);
+    expect(refused.stderr).toContain('--mode mount');
+  });
+
   test('--help and --version', async () => {
     const help = await plain(['--help']);
     expect(help.status).toBe(0);

@@ -53,7 +53,7 @@ describe('--info', () => {
     expect(shown).toMatchObject({
       name: 'app',
       architectures: [architecture],
-      tiers: ['extract'],
+      tiers: ['mount', 'extract'],
       env: ['A=\udcff\udcfe"\\\x01\udce9'],
       cmd: ['é\u009b'],
       extractedSize: 1000,

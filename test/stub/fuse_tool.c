@@ -17,14 +17,18 @@ int main(int argc, char **argv)
 	struct stat status;
 	char options[128];
 	int image = argc >= 3 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
-	int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (image < 0 || device < 0 || fstat(image, &status) != 0) {
+	int devices[FUSE_SERVER_THREADS];
+	unsigned threads = argc > 3 ? (unsigned)atoi(argv[3]) : 1;
+	for (unsigned i = 0; i < threads && i < FUSE_SERVER_THREADS; i++)
+		devices[i] = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (image < 0 || threads == 0 || threads > FUSE_SERVER_THREADS || devices[threads - 1] < 0 ||
+	    fstat(image, &status) != 0) {
 		perror("fuse_tool");
 		return 1;
 	}
 	struct payload *payload = payload_open(image, 0, (uint64_t)status.st_size, &fault);
 	snprintf(options, sizeof options,
-	         "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions", device);
+	         "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions", devices[0]);
 	if (payload == NULL ||
 	    mount("rundle", argv[2], "fuse.rundle", MS_RDONLY | MS_NOSUID | MS_NODEV, options) != 0) {
 		fprintf(stderr, "%s\n", payload == NULL ? fault.text : "mount");
@@ -33,11 +37,11 @@ int main(int argc, char **argv)
 	puts("mounted");
 	fflush(stdout);
 	const struct fuse_server_request request = {
-	    .device = device,
+	    .devices = devices,
+	    .device_count = threads,
 	    .payload = payload,
 	    .root = payload_root(payload),
 	    .owners = true,
-	    .threads = argc > 3 ? (unsigned)atoi(argv[3]) : 0,
 	};
 	int result = fuse_serve(&request, &fault);
 	if (result != 0)

@@ -1,2 +1,2 @@
 /** The tiers every run test goes through. */
-export const tiers = ['extract'] as const;
+export const tiers = ['mount', 'extract'] as const;
