@@ -25,6 +25,6 @@ status=0
 # shellcheck disable=SC2086
 $as_root env "PATH=$PATH" "HOME=$HOME" sh test/vitest.sh "$@" || status=$?
 if [ -n "$as_root" ]; then
-  $as_root find .cache dist stub/build node_modules -user 0 -exec chown -h "$(id -u):$(id -g)" {} + || true
+  $as_root find .cache dist stub/build node_modules -user 0 -exec chown -h "$(id -u):$(id -g)" {} + 2>/dev/null || true
 fi
 exit "$status"
