@@ -218,7 +218,8 @@ function launcherArchitecture(config: ImageConfig, source: string): Architecture
 /** What the kernel opens first: packed so that a start finds it fast. */
 function firstPrograms({ config, startsThroughRc }: OverriddenImage) {
   const words = [config.entrypoint?.[0], config.cmd?.[0]].filter((word) => word !== undefined);
-  return (startsThroughRc ? ['/etc/rc', '/bin/sh', ...words] : words).map(fromText);
+  const shell = startsThroughRc || words.length === 0 ? ['/bin/sh'] : [];
+  return [...(startsThroughRc ? ['/etc/rc'] : []), ...shell, ...words].map(fromText);
 }
 
 function searchPath(config: ImageConfig): string {

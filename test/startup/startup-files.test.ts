@@ -30,10 +30,8 @@ function treeWith(program: string) {
 
 test('a program brings its loader and libraries, as ldd names them', async () => {
   const { root, files } = treeWith('/usr/bin/env');
-  const found = await startupFiles(root, {
-    programs: [fromText('env')],
-    searchPath: fromText('/nowhere:/usr/bin'),
-  });
+  const programs = { programs: [fromText('env')], searchPath: fromText('/nowhere:/usr/bin') };
+  const found = await startupFiles(root, programs, 16 << 20);
   expect(new Set(found)).toEqual(new Set(files.values()));
   expect(found[0]).toBe(files.get('/usr/bin/env'));
 });
@@ -50,6 +48,15 @@ test('a script brings its interpreter, also through env', async () => {
     expect(found[0]).toBe(script);
     expect(found).toContain(files.get('/usr/bin/env'));
   }
+});
+
+test('one that does not fit is left out, what it needs is not', async () => {
+  const { root, files } = treeWith('/usr/bin/env');
+  const libc = [...files.values()].reduce((one, other) => (one.size > other.size ? one : other));
+  const programs = { programs: [fromText('/usr/bin/env')], searchPath: fromText('') };
+  const found = await startupFiles(root, programs, libc.size - 1);
+  expect(found).not.toContain(libc);
+  expect(found.length).toBe(files.size - 1);
 });
 
 test('what is missing, not ELF, or too large is passed over', async () => {
