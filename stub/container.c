@@ -172,6 +172,15 @@ static int mount_payload(const struct container_request *request, const struct s
 	return result;
 }
 
+/* Whether part of the image is to be writable in a root that is not: a directory mounted on itself. */
+static bool has_volume(const struct container_request *request)
+{
+	for (size_t i = 0; i < request->mount_count; i++)
+		if (request->mounts[i].source_inside && (request->mounts[i].set & MS_RDONLY) == 0)
+			return true;
+	return false;
+}
+
 /* The payload's own tree where every mount point exists, which is the common case and costs least; otherwise
  * once more with an overlay over it, where they can be made. */
 static int build_on_payload(const struct container_request *request, const struct surroundings *here,
@@ -180,7 +189,7 @@ static int build_on_payload(const struct container_request *request, const struc
 	struct rootfs_payload payload;
 	if (mount_payload(request, here, &payload, fault) != 0)
 		return -1;
-	for (bool overlay = request->writable;; overlay = true) {
+	for (bool overlay = request->writable || has_volume(request);; overlay = true) {
 		int root = rootfs_payload_root(&payload, overlay, fault);
 		if (root < 0)
 			return -1;

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
-  callers,
+  callersAndTiers,
   compileC,
   launch,
   makeTree,
@@ -50,10 +50,22 @@ afterAll(() => bench?.remove());
 
 const status = (pid: number) => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.[0];
 
-describe.each(callers)('the container, as $caller', ({ uid, prefix }) => {
+describe.each(callersAndTiers)('the container, as $caller, tier $tier', ({ uid, prefix, tier }) => {
   const begin = (words: string[], script: string, environment: Record<string, string> = {}) =>
     launch(
-      [...prefix, bench.launcher, 'installed', '0', bundle, ...words, 'sh', '-c', script],
+      [
+        ...prefix,
+        bench.launcher,
+        'installed',
+        '0',
+        bundle,
+        '--mode',
+        tier,
+        ...words,
+        'sh',
+        '-c',
+        script,
+      ],
       { TMPDIR: bench.scratch, ...environment },
       { cwd: bench.directory },
     );
@@ -136,7 +148,7 @@ describe.each(callers)('the container, as $caller', ({ uid, prefix }) => {
   test('an image without any of the mount points', async () => {
     const ended = await launch(
       [
-        ...[...prefix, bench.launcher, 'installed', '0', bare],
+        ...[...prefix, bench.launcher, 'installed', '0', bare, '--mode', tier],
         ...['sh', '-c', 'cat /etc/passwd; ls /; cat /etc/hosts'],
       ],
       { TMPDIR: bench.scratch, USER: 'me', HOME: '/nowhere/at/all' },
@@ -174,7 +186,17 @@ describe.each(callers)('the container, as $caller', ({ uid, prefix }) => {
         '-c',
         'umask 077; exec "$@"',
         'sh',
-        ...[...prefix, bench.launcher, 'installed', '0', bundle, '-m', 'tmpfs:/made/by/us'],
+        ...[
+          ...prefix,
+          bench.launcher,
+          'installed',
+          '0',
+          bundle,
+          '--mode',
+          tier,
+          '-m',
+          'tmpfs:/made/by/us',
+        ],
         ...['sh', '-c', 'umask; stat -c %a /made/by'],
       ],
       { TMPDIR: bench.scratch },
@@ -187,7 +209,18 @@ describe.each(callers)('the container, as $caller', ({ uid, prefix }) => {
     const denied = calls.map((call) => `${call}=38`);
     const ended = await launch(
       [
-        ...[...prefix, without, ...denied, '--', bench.launcher, 'installed', '0', bundle],
+        ...[
+          ...prefix,
+          without,
+          ...denied,
+          '--',
+          bench.launcher,
+          'installed',
+          '0',
+          bundle,
+          '--mode',
+          tier,
+        ],
         ...['sh', '-c', 'touch /x; ls / | wc -l; cat /etc/hosts'],
       ],
       { TMPDIR: bench.scratch },
@@ -199,7 +232,18 @@ describe.each(callers)('the container, as $caller', ({ uid, prefix }) => {
   test('where the root cannot be pivoted', async () => {
     const ended = await launch(
       [
-        ...[...prefix, without, 'pivot_root=22', '--', bench.launcher, 'installed', '0', bundle],
+        ...[
+          ...prefix,
+          without,
+          'pivot_root=22',
+          '--',
+          bench.launcher,
+          'installed',
+          '0',
+          bundle,
+          '--mode',
+          tier,
+        ],
         ...['sh', '-c', 'touch /x; ls / | wc -l; pwd; cd ..; pwd'],
       ],
       { TMPDIR: bench.scratch },
@@ -226,7 +270,7 @@ describe.each(callers)('the container, as $caller', ({ uid, prefix }) => {
       async (signal) => {
         // What cat has answered is past all that shells and launchers do with signals.
         const running = launch(
-          [...prefix, bench.launcher, 'installed', '0', bundle, '--pid', 'cat'],
+          [...prefix, bench.launcher, 'installed', '0', bundle, '--mode', tier, '--pid', 'cat'],
           { TMPDIR: bench.scratch },
         );
         running.write('ready\n');
@@ -282,7 +326,18 @@ describe.each(callers)('the container, as $caller', ({ uid, prefix }) => {
 
     test('it stops and goes on with the program', async () => {
       const script = 'trap "echo goes on" CONT; echo ready; while :; do sleep 0.05; done';
-      const words = [bench.launcher, 'installed', '0', bundle, '--pid', 'sh', '-c', script];
+      const words = [
+        bench.launcher,
+        'installed',
+        '0',
+        bundle,
+        '--mode',
+        tier,
+        '--pid',
+        'sh',
+        '-c',
+        script,
+      ];
       // The kernel stops only what somebody could continue: a job of a shell, not an orphaned group.
       const child = spawn(
         prefix[0] ?? words[0] ?? '',
@@ -322,7 +377,17 @@ describe.each(callers)('the container, as $caller', ({ uid, prefix }) => {
         launch(
           [
             ...['env', '--ignore-signal=CHLD', '--ignore-signal=HUP'],
-            ...[...prefix, bench.launcher, 'installed', '0', bundle, '--pid', ...words],
+            ...[
+              ...prefix,
+              bench.launcher,
+              'installed',
+              '0',
+              bundle,
+              '--mode',
+              tier,
+              '--pid',
+              ...words,
+            ],
           ],
           { TMPDIR: bench.scratch },
         ).ended;
@@ -362,7 +427,7 @@ describe.each(callers)('the container, as $caller', ({ uid, prefix }) => {
   test('--rc from a file and from a pipe takes the place of /etc/rc', async () => {
     const rc = join(bench.directory, `rc-${uid}`);
     writeFileSync(rc, 'echo "rc: $*"\n');
-    const words = [bench.launcher, 'installed', '0', bundle, '--rc'];
+    const words = [bench.launcher, 'installed', '0', bundle, '--mode', tier, '--rc'];
     const environment = { TMPDIR: bench.scratch };
     const plain = await launch([...prefix, ...words, rc, 'a', 'b'], environment).ended;
     expect(plain).toMatchObject({ status: 0, stdout: 'rc: a b\n' });

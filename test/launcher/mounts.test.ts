@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
-  callers,
+  callersAndTiers,
   compileC,
   launch,
   makeTree,
@@ -167,150 +167,167 @@ describe.each(['open', 'walk'])('paths inside a root, by %s', (how) => {
   });
 });
 
-describe.each(callers)('mounts of a container, as $caller', ({ uid, prefix }) => {
-  const start = (words: string[], script: string, environment: Record<string, string> = {}) =>
-    launch(
-      [...prefix, bench.launcher, 'installed', '0', bundle, ...words, 'sh', '-c', script],
-      { TMPDIR: bench.scratch, ...environment },
-      { cwd: bench.directory },
-    ).ended;
-  const mounts = (...specs: string[]) => specs.flatMap((spec) => ['-m', spec]);
-  let data: string;
-  beforeAll(() => {
-    data = mkdtempSync(join(bench.directory, 'data-'));
-    chmodSync(data, 0o755);
-    mkdirSync(join(data, 'sub'));
-    writeFileSync(join(data, 'file'), 'of the host\n');
-    for (const path of [data, join(data, 'sub'), join(data, 'file')]) chownSync(path, uid, uid);
-  });
-
-  test('a directory, a file, a relative source, a new directory for the target', async () => {
-    const given = mounts(
-      `${data}:/mnt/new/place`,
-      `${data}/file:/opt/file`,
-      `${data.slice(bench.directory.length + 1)}:/relative`,
-    );
-    const ended = await start(
-      given,
-      'cat /mnt/new/place/file /opt/file /relative/file; echo x > /mnt/new/place/out',
-    );
-    expect(ended).toMatchObject({ status: 0, stdout: 'of the host\n'.repeat(3), stderr: '' });
-    expect(readFileSync(join(data, 'out'), 'utf8')).toBe('x\n');
-  });
-
-  test('options reach the mount', async () => {
-    const given = mounts(`${data}:/opt/empty:ro,noexec`, 'tmpfs:/t:mode=700,size=1M');
-    const ended = await start(
-      given,
-      'touch /opt/empty/y; grep -E " /(opt/empty|t) " /proc/self/mounts; ls -ld /t',
-    );
-    expect(ended.stderr).toContain('Read-only');
-    expect(ended.stdout).toMatch(/ \/opt\/empty \S+ ro,\S*noexec/);
-    expect(ended.stdout).toMatch(/tmpfs \/t tmpfs \S*size=1024k,mode=700/);
-    expect(ended.stdout).toMatch(/drwx------ .* \/t/);
-  });
-
-  test.each([
-    ['by mount_setattr', []],
-    ['without mount_setattr and openat2', ['mount_setattr=38', 'openat2=38', 'close_range=38']],
-  ])('ro covers the mounts below, %s', async (_name, denied) => {
-    execFileSync('mount', [
-      '-t',
-      'tmpfs',
-      '-o',
-      'mode=777,nosuid,noexec',
-      'tmpfs',
-      join(data, 'sub'),
-    ]);
-    try {
-      const wrapped = denied.length > 0 ? [without, ...denied, '--'] : [];
-      const ended = await launch(
+describe.each(callersAndTiers)(
+  'mounts of a container, as $caller, tier $tier',
+  ({ uid, prefix, tier }) => {
+    const start = (words: string[], script: string, environment: Record<string, string> = {}) =>
+      launch(
         [
-          ...[...prefix, ...wrapped, bench.launcher, 'installed', '0', bundle],
-          ...mounts(`${data}:/opt/empty:ro`),
-          ...[
-            'sh',
-            '-c',
-            'touch /opt/empty/1 /opt/empty/sub/2 /opt/3; grep empty /proc/self/mounts',
-          ],
+          ...prefix,
+          bench.launcher,
+          'installed',
+          '0',
+          bundle,
+          '--mode',
+          tier,
+          ...words,
+          'sh',
+          '-c',
+          script,
         ],
-        { TMPDIR: bench.scratch },
+        { TMPDIR: bench.scratch, ...environment },
+        { cwd: bench.directory },
       ).ended;
-      expect(ended.stderr.match(/Read-only/g)).toHaveLength(3);
-      expect(ended.stdout).toMatch(/\/opt\/empty\/sub tmpfs ro,nosuid,noexec/);
-      expect(readdirSync(join(data, 'sub'))).toEqual([]);
-    } finally {
-      execFileSync('umount', [join(data, 'sub')]);
-    }
-  });
-
-  test('a volume of the image is writable in a read-only root', async () => {
-    const given = mounts('${ENROOT_ROOTFS}/volume /volume none x-create=dir,bind,rw,nosuid,nodev');
-    expect((await start(given, 'echo ok > /volume/x && cat /volume/x; touch /x')).stdout).toBe(
-      'ok\n',
-    );
-  });
-
-  test('a link in the image does not lead out', async () => {
-    const ended = await start(mounts(`${data}:/opt/escape/here`), 'cat /outside/here/file');
-    expect(ended).toMatchObject({ status: 0, stdout: 'of the host\n' });
-    expect(existsSync('/outside')).toBe(false);
-  });
-
-  test('a missing source is named, unless nofail', async () => {
-    const refused = await start(mounts('/no/such/place:/opt'), 'true');
-    expect(refused.status).toBe(125);
-    expect(refused.stderr).toMatch(/\/no\/such\/place.*No such file.*\n.*nofail/);
-    const told = await start(mounts('/no/such/place:/opt:nofail'), 'echo on');
-    expect(told).toMatchObject({ status: 0, stdout: 'on\n' });
-    expect(told.stderr).toContain('/no/such/place');
-    const silent = await start(mounts('/no/such/place:/opt:nofail,silent'), 'true');
-    expect(silent).toMatchObject({ status: 0, stderr: '' });
-  });
-
-  test('a file on a directory is refused with that reason', async () => {
-    const ended = await start(mounts(`${data}/file:/opt/empty`), 'true');
-    expect(ended.status).toBe(125);
-    expect(ended.stderr).toContain('a file cannot be mounted on a directory');
-  });
-
-  test('home and current directory on request, and only then', async () => {
-    const script = `cat ${data}/file; cat ${bench.directory}/data-mark; pwd`;
-    writeFileSync(join(bench.directory, 'data-mark'), 'here\n');
-    const plain = await start([], script, { HOME: data });
-    expect(plain.stdout).toBe('/\n');
-    const home = await start(['--mount-home'], script, { HOME: data });
-    expect(home.stdout).toBe('of the host\n/\n');
-    const cwd = await start(['--mount-cwd'], script, { HOME: data });
-    expect(cwd.stdout).toContain(`here\n${bench.directory}\n`);
-  });
-
-  test('with --root home is where HOME says', async () => {
-    const ended = await start(['--root', '--mount-home'], 'cat $HOME/file; echo $HOME', {
-      HOME: data,
+    const mounts = (...specs: string[]) => specs.flatMap((spec) => ['-m', spec]);
+    let data: string;
+    beforeAll(() => {
+      data = mkdtempSync(join(bench.directory, 'data-'));
+      chmodSync(data, 0o755);
+      mkdirSync(join(data, 'sub'));
+      writeFileSync(join(data, 'file'), 'of the host\n');
+      for (const path of [data, join(data, 'sub'), join(data, 'file')]) chownSync(path, uid, uid);
     });
-    expect(ended.stdout).toBe('of the host\n/root\n');
-  });
 
-  test('directories that a PMIx server or a scheduler names', async () => {
-    const session = mkdtempSync('/tmp/rundle-session-');
-    chmodSync(session, 0o755);
-    try {
-      writeFileSync(join(session, 'rendezvous'), 'found\n');
-      const script = `cat ${session}/rendezvous`;
-      for (const environment of [
-        { PMIX_SERVER_TMPDIR: session },
-        { PMIX_SERVER_URI2: `pmix-server:77:${session}/rendezvous` },
-        { FLUX_URI: `local://${session}/rendezvous` },
-      ]) {
-        expect((await start([], script, environment)).stdout).toBe('found\n');
-      }
-      expect((await start([], script)).stdout).toBe('');
-      expect((await start([], `${script}; ls /tmp`, { PMIX_SERVER_TMPDIR: '/tmp' })).stdout).toBe(
-        '',
+    test('a directory, a file, a relative source, a new directory for the target', async () => {
+      const given = mounts(
+        `${data}:/mnt/new/place`,
+        `${data}/file:/opt/file`,
+        `${data.slice(bench.directory.length + 1)}:/relative`,
       );
-    } finally {
-      rmSync(session, { recursive: true });
-    }
-  });
-});
+      const ended = await start(
+        given,
+        'cat /mnt/new/place/file /opt/file /relative/file; echo x > /mnt/new/place/out',
+      );
+      expect(ended).toMatchObject({ status: 0, stdout: 'of the host\n'.repeat(3), stderr: '' });
+      expect(readFileSync(join(data, 'out'), 'utf8')).toBe('x\n');
+    });
+
+    test('options reach the mount', async () => {
+      const given = mounts(`${data}:/opt/empty:ro,noexec`, 'tmpfs:/t:mode=700,size=1M');
+      const ended = await start(
+        given,
+        'touch /opt/empty/y; grep -E " /(opt/empty|t) " /proc/self/mounts; ls -ld /t',
+      );
+      expect(ended.stderr).toContain('Read-only');
+      expect(ended.stdout).toMatch(/ \/opt\/empty \S+ ro,\S*noexec/);
+      expect(ended.stdout).toMatch(/tmpfs \/t tmpfs \S*size=1024k,mode=700/);
+      expect(ended.stdout).toMatch(/drwx------ .* \/t/);
+    });
+
+    test.each([
+      ['by mount_setattr', []],
+      ['without mount_setattr and openat2', ['mount_setattr=38', 'openat2=38', 'close_range=38']],
+    ])('ro covers the mounts below, %s', async (_name, denied) => {
+      execFileSync('mount', [
+        '-t',
+        'tmpfs',
+        '-o',
+        'mode=777,nosuid,noexec',
+        'tmpfs',
+        join(data, 'sub'),
+      ]);
+      try {
+        const wrapped = denied.length > 0 ? [without, ...denied, '--'] : [];
+        const ended = await launch(
+          [
+            ...[...prefix, ...wrapped, bench.launcher, 'installed', '0', bundle, '--mode', tier],
+            ...mounts(`${data}:/opt/empty:ro`),
+            ...[
+              'sh',
+              '-c',
+              'touch /opt/empty/1 /opt/empty/sub/2 /opt/3; grep empty /proc/self/mounts',
+            ],
+          ],
+          { TMPDIR: bench.scratch },
+        ).ended;
+        expect(ended.stderr.match(/Read-only/g)).toHaveLength(3);
+        expect(ended.stdout).toMatch(/\/opt\/empty\/sub tmpfs ro,nosuid,noexec/);
+        expect(readdirSync(join(data, 'sub'))).toEqual([]);
+      } finally {
+        execFileSync('umount', [join(data, 'sub')]);
+      }
+    });
+
+    test('a volume of the image is writable in a read-only root', async () => {
+      const given = mounts(
+        '${ENROOT_ROOTFS}/volume /volume none x-create=dir,bind,rw,nosuid,nodev',
+      );
+      expect((await start(given, 'echo ok > /volume/x && cat /volume/x; touch /x')).stdout).toBe(
+        'ok\n',
+      );
+    });
+
+    test('a link in the image does not lead out', async () => {
+      const ended = await start(mounts(`${data}:/opt/escape/here`), 'cat /outside/here/file');
+      expect(ended).toMatchObject({ status: 0, stdout: 'of the host\n' });
+      expect(existsSync('/outside')).toBe(false);
+    });
+
+    test('a missing source is named, unless nofail', async () => {
+      const refused = await start(mounts('/no/such/place:/opt'), 'true');
+      expect(refused.status).toBe(125);
+      expect(refused.stderr).toMatch(/\/no\/such\/place.*No such file.*\n.*nofail/);
+      const told = await start(mounts('/no/such/place:/opt:nofail'), 'echo on');
+      expect(told).toMatchObject({ status: 0, stdout: 'on\n' });
+      expect(told.stderr).toContain('/no/such/place');
+      const silent = await start(mounts('/no/such/place:/opt:nofail,silent'), 'true');
+      expect(silent).toMatchObject({ status: 0, stderr: '' });
+    });
+
+    test('a file on a directory is refused with that reason', async () => {
+      const ended = await start(mounts(`${data}/file:/opt/empty`), 'true');
+      expect(ended.status).toBe(125);
+      expect(ended.stderr).toContain('a file cannot be mounted on a directory');
+    });
+
+    test('home and current directory on request, and only then', async () => {
+      const script = `cat ${data}/file; cat ${bench.directory}/data-mark; pwd`;
+      writeFileSync(join(bench.directory, 'data-mark'), 'here\n');
+      const plain = await start([], script, { HOME: data });
+      expect(plain.stdout).toBe('/\n');
+      const home = await start(['--mount-home'], script, { HOME: data });
+      expect(home.stdout).toBe('of the host\n/\n');
+      const cwd = await start(['--mount-cwd'], script, { HOME: data });
+      expect(cwd.stdout).toContain(`here\n${bench.directory}\n`);
+    });
+
+    test('with --root home is where HOME says', async () => {
+      const ended = await start(['--root', '--mount-home'], 'cat $HOME/file; echo $HOME', {
+        HOME: data,
+      });
+      expect(ended.stdout).toBe('of the host\n/root\n');
+    });
+
+    test('directories that a PMIx server or a scheduler names', async () => {
+      const session = mkdtempSync('/tmp/rundle-session-');
+      chmodSync(session, 0o755);
+      try {
+        writeFileSync(join(session, 'rendezvous'), 'found\n');
+        const script = `cat ${session}/rendezvous`;
+        for (const environment of [
+          { PMIX_SERVER_TMPDIR: session },
+          { PMIX_SERVER_URI2: `pmix-server:77:${session}/rendezvous` },
+          { FLUX_URI: `local://${session}/rendezvous` },
+        ]) {
+          expect((await start([], script, environment)).stdout).toBe('found\n');
+        }
+        expect((await start([], script)).stdout).toBe('');
+        expect((await start([], `${script}; ls /tmp`, { PMIX_SERVER_TMPDIR: '/tmp' })).stdout).toBe(
+          '',
+        );
+      } finally {
+        rmSync(session, { recursive: true });
+      }
+    });
+  },
+);

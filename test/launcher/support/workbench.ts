@@ -4,6 +4,7 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -146,6 +147,11 @@ export const callers = [
   { caller: 'an ordinary user', uid: 12345, prefix: asUser },
 ] as const;
 
+/** The two kinds of callers, and each way to start. */
+export const callersAndTiers = callers.flatMap((one) =>
+  ['mount', 'extract'].map((tier) => ({ ...one, tier })),
+);
+
 /** Start a command line with a small environment of its own. */
 export function launch(
   argv: readonly string[],
@@ -197,4 +203,16 @@ export async function until(what: string, condition: () => boolean): Promise<voi
     if (Date.now() > end) throw new Error(`waited 20 s for ${what}`);
     await sleep(5);
   }
+}
+
+/** Names that starts have left in `directory`. */
+export function leftIn(directory: string): string[] {
+  return readdirSync(directory).filter((name) => name.startsWith('.rundle-'));
+}
+
+/** What starts leave in `directory` for good: waits until it is nothing, at most 20 s. */
+export async function settled(directory: string): Promise<string[]> {
+  const end = Date.now() + 20_000;
+  while (leftIn(directory).length > 0 && Date.now() < end) await sleep(20);
+  return leftIn(directory);
 }
