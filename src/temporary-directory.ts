@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { remove } from 'fs-extra/esm';
 import { RundleError, reasonOf } from './errors.js';
 
 const pending = new Set<string>();
@@ -29,7 +30,7 @@ export async function withTemporaryDirectory<T>(use: (path: string) => Promise<T
   try {
     return await use(path);
   } finally {
-    await rm(path, { recursive: true, force: true }).catch(() => undefined);
+    await remove(path).catch(() => undefined);
     pending.delete(path);
   }
 }
