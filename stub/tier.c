@@ -26,6 +26,8 @@ int tier_choose(const struct options *options, bool kept, enum tier *tier, struc
 		return 0;
 	if (namespace_try(&needed, &user_namespace, &reason) == 0)
 		*tier = TIER_MOUNT;
+	else if (namespace_try(&(struct namespace_trial){0}, &user_namespace, fault) != 0)
+		return -1; /* no tier works without them: nothing need be extracted to find that out */
 	else if (!options->quiet)
 		message_notice("extracting, since the payload cannot be mounted here: %s: %s", reason.text,
 		               strerror(reason.error));

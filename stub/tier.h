@@ -19,7 +19,8 @@ extern const char *const tier_names[TIER_COUNT + 1];
 
 /* Choose the tier: the one that --mode names; `extract` when a tree is to be kept or used (`kept`); else
  * `mount` when a child process could do what it takes, and otherwise `extract` with a notice of the reason.
- * Returns 0, or -1 with a fault when --mode asks for what does not go together with the other options. */
+ * Returns 0, or -1 with a fault when --mode asks for what does not go together with the other options, or no
+ * namespaces can be entered. */
 int tier_choose(const struct options *options, bool kept, enum tier *tier, struct fault *fault);
 
 #endif
