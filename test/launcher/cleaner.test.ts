@@ -247,7 +247,7 @@ describe.each(callers)('cleaning up, as $caller', ({ prefix }) => {
   test('a program whose first thread has ended keeps its tree', async () => {
     const running = begin(bundle, ['-m', `${program}:/mnt`, '/mnt', 'threads']);
     await ready(running);
-    await sleep(150);
+    await sleep(1000);
     expect(leftIn(bench.scratch)).toHaveLength(1);
     process.kill(running.pid, 'SIGKILL');
     await running.ended;
@@ -258,7 +258,7 @@ describe.each(callers)('cleaning up, as $caller', ({ prefix }) => {
     const words = ['-m', `${program}:/mnt`, 'sh', '-c', '/mnt threads & sleep 0.1'];
     const running = begin(bundle, words);
     await ready(running);
-    await sleep(150);
+    await sleep(1000);
     expect(leftIn(bench.scratch)).toHaveLength(1);
     process.kill(Number.parseInt(running.stdout(), 10), 'SIGKILL');
     await running.ended;

@@ -14,16 +14,19 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   callers,
   compileC,
   launch,
+  leftIn,
   makeTree,
   makeWorkbench,
   pack,
   piecesSources,
   settled,
+  until,
   type Workbench,
 } from './support/workbench.js';
 
@@ -208,6 +211,26 @@ describe.each(callers)('trees, as $caller', ({ uid, prefix }) => {
     }
   });
 
+  test('a start waits for another as long as that takes', async () => {
+    const target = join(own, 'shared');
+    const first = launch(
+      [
+        ...[...prefix, bench.launcher, 'installed', '0', bundle, '--mode', 'extract'],
+        ...['-q', '-x', '-t', target],
+      ],
+      { TMPDIR: bench.scratch },
+    );
+    await until('its directory', () => leftIn(own).length > 0);
+    process.kill(first.pid, 'SIGSTOP');
+    const second = start(bundle, ['-q', '-k', '-t', target, 'cat', '/many/5']);
+    await sleep(2500);
+    process.kill(first.pid, 'SIGCONT');
+    expect((await first.ended).status).toBe(0);
+    expect(await second).toMatchObject({ status: 0, stdout: '5', stderr: '' });
+    nothingBut('shared');
+    clean();
+  });
+
   test('no room: both figures, and nothing is left', async () => {
     const kept = await start(large, ['-k', '-t', join(own, 'new/parent/big'), 'true']);
     expect(kept.status).toBe(125);
@@ -348,9 +371,9 @@ describe('removing trees', () => {
   });
 
   test('a tree deeper than any path can be', () => {
-    asUser(
-      'mkdir deep; cd deep; i=0; while [ $i -lt 3000 ]; do mkdir dddddddddd; touch f; cd -P dddddddddd; i=$((i+1)); done',
-    );
+    const script =
+      'import os\nos.mkdir("deep"); os.chdir("deep")\nfor i in range(3000): open("f", "w").close(); os.mkdir("d" * 9); os.chdir("d" * 9)';
+    asUser(`python3 -c '${script}'`);
     expect(remove('deep')).toBe('removed');
     expect(existsSync(join(place, 'deep'))).toBe(false);
   });
