@@ -25,6 +25,9 @@
 #include <sys/mman.h>
 #include <time.h>
 
+/* By default an array is 4 times the largest cache, within these limits: 128 to 512 MiB. */
+enum { LEAST_ELEMENTS = 16 << 20, MOST_ELEMENTS = 64 << 20 };
+
 enum { KERNELS = 4, MAX_THREADS = 4096, MAX_REPETITIONS = 1000 };
 
 static const char *const kernel_name[KERNELS] = {"copy", "scale", "add", "triad"};
@@ -32,7 +35,7 @@ static const int bytes_per_element[KERNELS] = {16, 16, 24, 24};
 static const double scalar = 0.5;
 
 static double *a, *b, *c;
-static size_t elements = 16u << 20;
+static size_t elements;
 static long repetitions = 10;
 static long threads;
 static pthread_barrier_t barrier;
@@ -239,7 +242,7 @@ static void usage(const char *what)
 	exit(2);
 }
 
-static void read_settings(int argc, char **argv)
+static void read_settings(int argc, char **argv, size_t cache)
 {
 	const char *wanted = getenv("OMP_NUM_THREADS");
 	const char *bind = getenv("OMP_PROC_BIND");
@@ -254,6 +257,11 @@ static void read_settings(int argc, char **argv)
 		usage("OMP_NUM_THREADS is not a number of threads");
 	pinned = bind != NULL && *bind != '\0' && strcasecmp(bind, "false") != 0;
 
+	elements = 4 * cache / sizeof(double);
+	if (elements < LEAST_ELEMENTS)
+		elements = LEAST_ELEMENTS;
+	if (elements > MOST_ELEMENTS)
+		elements = MOST_ELEMENTS;
 	if (argc > 3)
 		usage("too many arguments");
 	if (argc > 1) {
@@ -270,7 +278,8 @@ int main(int argc, char **argv)
 {
 	static pthread_t thread[MAX_THREADS];
 
-	read_settings(argc, argv);
+	size_t cache = largest_cache();
+	read_settings(argc, argv, cache);
 	a = allocate();
 	b = allocate();
 	c = allocate();
@@ -279,7 +288,6 @@ int main(int argc, char **argv)
 	printf("Memory bandwidth: 3 arrays of %zu doubles (%.1f MiB each), %ld repetitions, %ld thread%s%s\n",
 	       elements, (double)bytes / 1048576, repetitions, threads, threads == 1 ? "" : "s",
 	       pinned ? ", pinned" : "");
-	size_t cache = largest_cache();
 	if (bytes < 4 * cache)
 		printf("An array should be at least 4 times the largest cache, which is %.1f MiB: try %zu "
 		       "elements.\n",
