@@ -14,6 +14,7 @@ const LAYERS = [
   'layer',
   'template',
   'rootfs',
+  'registry',
   'source',
   'startup',
   'squashfs',
@@ -35,6 +36,7 @@ const RESTRICTED: Readonly<Record<string, readonly string[]>> = {
   commander: ['commands', 'cli.ts'],
   'cli-progress': ['progress'],
   mustache: ['template'],
+  undici: ['registry'],
   'zstd-codec': ['squashfs', 'layer'],
 };
 
