@@ -27,10 +27,14 @@ static int read_node(const struct fuse_server_request *server, uint64_t node, st
 static void fill_attributes(const struct fuse_server_request *server, const struct payload_inode *inode,
                             struct fuse_attr *attributes)
 {
+	/* As the kernel's own squashfs counts: holes take no place, whatever stores the rest. */
+	uint64_t occupied = inode->size;
+	if (S_ISREG(inode->mode))
+		occupied -= inode->file.sparse < occupied ? inode->file.sparse : occupied;
 	*attributes = (struct fuse_attr){
 	    .ino = inode->number,
 	    .size = inode->size,
-	    .blocks = inode->size / 512 + (inode->size % 512 != 0),
+	    .blocks = occupied / 512 + (occupied % 512 != 0),
 	    .mode = inode->mode,
 	    .nlink = inode->nlink,
 	    .uid = server->owners ? inode->uid : server->uid,
@@ -43,8 +47,9 @@ static void fill_attributes(const struct fuse_server_request *server, const stru
 		attributes->rdev = (inode->minor & 0xffu) | inode->major << 8 | (inode->minor & ~0xffu) << 12;
 }
 
-/* A directory entry is believed only when both sides agree: a directory that names another parent would
- * let a damaged image loop. */
+/* A directory entry is believed only when both sides agree. A listing refers to inodes that were written
+ * before it, and a directory's inode is written after its listing: so all references lead back in the table,
+ * and one that leads on would let a damaged image loop. */
 static int read_child(const struct fuse_server_request *server, const struct payload_inode *directory,
                       const struct payload_entry *entry, struct payload_inode *child)
 {
@@ -52,7 +57,8 @@ static int read_child(const struct fuse_server_request *server, const struct pay
 		return -errno;
 	if ((child->mode & S_IFMT) != entry->type || child->number != entry->number)
 		return -EIO;
-	if (S_ISDIR(child->mode) && child->directory.parent != directory->number)
+	if (S_ISDIR(child->mode) &&
+	    (child->directory.parent != directory->number || child->reference >= directory->reference))
 		return -EIO;
 	return 0;
 }
@@ -207,13 +213,15 @@ static int answer_readdir(const struct fuse_server_request *server, const struct
 		int found = payload_next_entry(server->payload, &names, &entry, NULL);
 		if (found == 0)
 			break;
-		/* What was read before a damaged entry is still given; the next call meets the damage first.
+		/* What was read before damage is still given; the next call meets it first. */
+		if (found < 0)
+			return listing.used > 0 ? (int)listing.used : -errno;
+		/* An entry without node is looked up when it is wanted: a damaged inode hides none of the
+		 * others.
 		 */
-		error = found < 0 ? -errno : plus ? read_child(server, &directory, &entry, &child) : 0;
-		if (error < 0)
-			return listing.used > 0 ? (int)listing.used : error;
+		bool whole = plus && read_child(server, &directory, &entry, &child) == 0;
 		if (!add_entry(&listing, entry.name, entry.length, entry.number, entry.type, entry.cookie + 2,
-		               plus ? &child : NULL))
+		               whole ? &child : NULL))
 			break;
 	}
 	return (int)listing.used;

@@ -34,9 +34,9 @@ struct payload_inode {
 	uint32_t number;    /* from 1; the same for all names of a file */
 	uint32_t mode;      /* S_IFMT | 07777 */
 	uint32_t uid, gid;
-	uint32_t nlink;
-	int64_t mtime; /* seconds since 1970 */
-	uint64_t size; /* bytes of a file or of a link's target; length of the listing for a directory */
+	uint32_t nlink; /* not 0 */
+	int64_t mtime;  /* seconds since 1970 */
+	uint64_t size;  /* bytes of a file or of a link's target; length of the listing for a directory */
 	uint32_t major, minor;
 	uint32_t xattrs;               /* PAYLOAD_NO_XATTRS if none */
 	struct payload_position where; /* list of block sizes, listing, or link target */
@@ -44,6 +44,7 @@ struct payload_inode {
 		struct {
 			uint64_t start;       /* of the first data block in the image */
 			uint64_t block_count; /* without the fragment */
+			uint64_t sparse;      /* bytes in holes, as the image claims */
 			uint32_t fragment;    /* 0xffffffff if none */
 			uint32_t fragment_offset;
 		} file;
@@ -57,7 +58,7 @@ struct payload_inode {
 
 struct payload_entry {
 	uint64_t reference;
-	uint32_t number;
+	uint32_t number; /* from 1 to payload_inode_count */
 	uint32_t type;   /* S_IFMT bits */
 	uint64_t cookie; /* for payload_open_listing: go on behind this entry */
 	size_t length;   /* of the name, 1 to 255 */

@@ -25,6 +25,12 @@ static void parse_device(struct payload_inode *inode, uint32_t device)
 	inode->minor = (device & 0xff) | (device >> 12 & 0xfff00);
 }
 
+/* What a table can hold at best: three stored bytes a metadata block. */
+static uint64_t table_room(const struct payload_table *table)
+{
+	return ((table->end - table->start) / 3 + 1) * METADATA_SIZE;
+}
+
 static int parse_directory(struct payload *payload, struct payload_inode *inode, const unsigned char *body,
                            bool extended, struct payload_position behind, struct fault *fault)
 {
@@ -41,7 +47,7 @@ static int parse_directory(struct payload *payload, struct payload_inode *inode,
 		inode->where.offset = le16(body + 10);
 	}
 	/* The size counts 3 bytes for "." and "..", which are not stored. */
-	if (size < 3 || inode->where.offset >= METADATA_SIZE)
+	if (size < 3 || size - 3 > table_room(&payload->directories) || inode->where.offset >= METADATA_SIZE)
 		return payload_corrupt(fault, "inode %" PRIu32 ": a directory of size %" PRIu32,
 		                       inode->number, size);
 	inode->size = size - 3;
@@ -56,6 +62,7 @@ static int parse_file(struct payload *payload, struct payload_inode *inode, cons
 	if (extended) {
 		inode->file.start = le64(body);
 		inode->size = le64(body + 8);
+		inode->file.sparse = le64(body + 16);
 		inode->nlink = le32(body + 24);
 		inode->xattrs = le32(body + 36);
 		body += 28;
@@ -79,10 +86,8 @@ static int parse_file(struct payload *payload, struct payload_inode *inode, cons
 		    fault, "inode %" PRIu32 ": fragment %" PRIu32 " offset %" PRIu32 " does not exist",
 		    inode->number, inode->file.fragment, inode->file.fragment_offset);
 	}
-	/* The list of block sizes must fit into what the inode table can hold at best (three stored bytes a
-	 * metadata block), and positions in a file are off_t. */
-	uint64_t room = ((payload->inodes.end - payload->inodes.start) / 3 + 1) * METADATA_SIZE;
-	if (inode->size > INT64_MAX || inode->file.block_count > room / 4 ||
+	/* The list of block sizes must fit into the inode table, and positions in a file are off_t. */
+	if (inode->size > INT64_MAX || inode->file.block_count > table_room(&payload->inodes) / 4 ||
 	    inode->file.start > payload->bytes_used)
 		return payload_corrupt(fault, "inode %" PRIu32 ": a file of %" PRIu64 " bytes at %" PRIu64,
 		                       inode->number, inode->size, inode->file.start);
@@ -162,6 +167,8 @@ int payload_read_inode(struct payload *payload, uint64_t reference, struct paylo
 	if (payload_read_metadata(payload, &payload->inodes, &position, body, body_sizes[type], fault) != 0 ||
 	    parse_body(payload, inode, type, body, position, fault) != 0)
 		return -1;
+	if (inode->nlink == 0)
+		return payload_corrupt(fault, "inode %" PRIu32 ": no links", inode->number);
 	if (inode->xattrs != PAYLOAD_NO_XATTRS && inode->xattrs >= payload->xattr_count)
 		return payload_corrupt(fault,
 		                       "inode %" PRIu32 ": extended attributes %" PRIu32 " do not exist",

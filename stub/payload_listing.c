@@ -84,6 +84,10 @@ int payload_next_entry(struct payload *payload, struct payload_listing *listing,
 		                       entry->name, entry->length);
 	/* The number is a signed difference: the wrap-around of unsigned addition gives the same bits. */
 	entry->number = listing->number_base + (uint32_t)(int16_t)le16(fixed + 2);
+	if (entry->number == 0 || entry->number > payload->inode_count)
+		return payload_corrupt(fault,
+		                       "the directory entry \"%s\" is for inode %" PRIu32 " of %" PRIu32,
+		                       entry->name, entry->number, payload->inode_count);
 	entry->reference = listing->inode_block << 16 | le16(fixed);
 	entry->type = format_bits[type];
 	listing->run_index++;

@@ -13,6 +13,7 @@
 struct frame {
 	struct payload_listing listing;
 	size_t path_length;
+	uint64_t reference;
 	uint32_t number;
 };
 
@@ -131,6 +132,7 @@ static int push(struct payload_walk *walk, const struct payload_inode *inode, st
 	if (payload_open_listing(walk->payload, inode, 0, &frame->listing, fault) != 0)
 		return -1;
 	frame->path_length = strlen(walk->path);
+	frame->reference = inode->reference;
 	frame->number = inode->number;
 	walk->depth++;
 	return 0;
@@ -179,11 +181,14 @@ static int visit_entry(struct payload_walk *walk, const struct payload_entry *en
 		return -1;
 	if (inode->number != entry->number || (inode->mode & S_IFMT) != entry->type)
 		return payload_corrupt(fault, "the directory and the inode disagree");
-	if (S_ISDIR(inode->mode) && inode->directory.parent != walk->frames[walk->depth - 1].number)
+	const struct frame *parent = &walk->frames[walk->depth - 1];
+	if (S_ISDIR(inode->mode) && inode->directory.parent != parent->number)
 		return payload_corrupt(fault, "the directory has another parent");
 	int seen = know(walk, inode, fault);
 	if (seen < 0)
 		return -1;
+	if (S_ISDIR(inode->mode) && inode->reference >= parent->reference)
+		return payload_corrupt(fault, "the directory's inode does not lie in front of its parent's");
 	visit->seen = seen > 0;
 	visit->step = S_ISDIR(inode->mode) ? PAYLOAD_ENTER : PAYLOAD_ENTRY;
 	return visit->step == PAYLOAD_ENTER ? push(walk, inode, fault) : 0;
