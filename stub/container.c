@@ -18,6 +18,7 @@
 #include "identity_files.h"
 #include "mount_attributes.h"
 #include "mount_inside.h"
+#include "namespace_probe.h"
 #include "namespaces.h"
 #include "path_inside.h"
 #include "root_emulation.h"
@@ -62,8 +63,9 @@ static int read_rc(const char *path, char **text, struct fault *fault)
 	               : fault_set(fault, 0, "the script %.400s is over 1 MiB or holds a NUL", path);
 }
 
-static int look_around(const struct container_request *request, struct surroundings *here,
-                       struct fault *fault)
+/* Whose home and which directory are meant. */
+static int find_directories(const struct container_request *request, struct surroundings *here,
+                            struct fault *fault)
 {
 	identity_lookup(&here->identity);
 	const char *home = getenv("HOME");
@@ -72,9 +74,17 @@ static int look_around(const struct container_request *request, struct surroundi
 	here->home_name = environment_value(request->environment, "HOME", strlen("HOME"));
 	if (request->mount_cwd && getcwd(here->directory, sizeof here->directory) == NULL)
 		return fault_set(fault, errno, "finding the current directory, which is to be mounted");
+	return 0;
+}
+
+static int look_around(const struct container_request *request, struct surroundings *here,
+                       struct fault *fault)
+{
+	if (find_directories(request, here, fault) != 0)
+		return -1;
 	if (request->rc != NULL && read_rc(request->rc, &here->rc, fault) != 0)
 		return -1;
-	if (request->server == NULL && fchdir(request->tree->directory) != 0)
+	if (request->tree->directory >= 0 && fchdir(request->tree->directory) != 0)
 		return fault_set(fault, errno, "entering the tree %.400s", request->tree->path);
 	return 0;
 }
@@ -151,27 +161,6 @@ static int furnish_root(const struct container_request *request, const struct su
 	return 0;
 }
 
-/* The sources of mounts must stay in sight while the payload is mounted somewhere. */
-static int mount_payload(const struct container_request *request, const struct surroundings *here,
-                         struct rootfs_payload *payload, struct fault *fault)
-{
-	char **avoided = calloc(request->mount_count + 3, sizeof *avoided);
-	if (avoided == NULL)
-		return fault_set(fault, errno, "preparing the root file system");
-	size_t count = 0;
-	for (size_t i = 0; i < request->mount_count; i++)
-		if (request->mounts[i].source[0] == '/')
-			avoided[count++] = (char *)request->mounts[i].source;
-	if (request->mount_home)
-		avoided[count++] = (char *)here->home;
-	if (request->mount_cwd)
-		avoided[count++] = (char *)here->directory;
-	int result = rootfs_mount_payload(payload, request->server, here->user_namespace,
-	                                  !here->user_namespace, avoided, fault);
-	free(avoided);
-	return result;
-}
-
 /* Whether part of the image is to be writable in a root that is not: a directory mounted on itself. */
 static bool has_volume(const struct container_request *request)
 {
@@ -186,11 +175,8 @@ static bool has_volume(const struct container_request *request)
 static int build_on_payload(const struct container_request *request, const struct surroundings *here,
                             struct fault *fault)
 {
-	struct rootfs_payload payload;
-	if (mount_payload(request, here, &payload, fault) != 0)
-		return -1;
 	for (bool overlay = request->writable || has_volume(request);; overlay = true) {
-		int root = rootfs_payload_root(&payload, overlay, fault);
+		int root = payload_root_open(request->payload, overlay, fault);
 		if (root < 0)
 			return -1;
 		(void)path_inside_was_read_only();
@@ -203,7 +189,6 @@ static int build_on_payload(const struct container_request *request, const struc
 		if (result == 0)
 			result = rootfs_enter(root, fault);
 		close(root);
-		close(payload.base);
 		return result;
 	}
 }
@@ -230,6 +215,43 @@ static int settle_privileges(const struct surroundings *here, struct fault *faul
 	return here->identity.uid != 0 ? capability_drop_all(fault) : 0;
 }
 
+static int enter_mounts(const struct container_request *request, struct surroundings *here,
+                        struct fault *fault)
+{
+	if (request->payload == NULL)
+		return namespaces_enter(request->root, &here->user_namespace, fault);
+	here->user_namespace = request->payload->user_namespace;
+	return payload_root_join(request->payload, fault);
+}
+
+/* The sources of mounts must stay in sight while the payload is mounted somewhere. */
+int container_mount_payload(const struct container_request *request, const struct served_payload *server,
+                            struct payload_root *payload, struct fault *fault)
+{
+	static struct surroundings here;
+	bool user_namespace;
+	if (find_directories(request, &here, fault) != 0)
+		return -1;
+	if (request->writable &&
+	    namespace_try(&(struct namespace_trial){.overlay = true}, &user_namespace, fault) != 0)
+		return -1;
+	const char **avoided = calloc(request->mount_count + 3, sizeof *avoided);
+	if (avoided == NULL)
+		return fault_set(fault, errno, "preparing the root file system");
+	size_t count = 0;
+	for (size_t i = 0; i < request->mount_count; i++)
+		if (request->mounts[i].source[0] == '/')
+			avoided[count++] = request->mounts[i].source;
+	if (request->mount_home)
+		avoided[count++] = here.home;
+	if (request->mount_cwd)
+		avoided[count++] = here.directory;
+	const struct payload_root_request wanted = {server, request->root, avoided};
+	int result = payload_root_make(&wanted, payload, fault);
+	free(avoided);
+	return result;
+}
+
 int container_enter(const struct container_request *request, struct fault *fault)
 {
 	static struct surroundings here;
@@ -237,13 +259,12 @@ int container_enter(const struct container_request *request, struct fault *fault
 	if (look_around(request, &here, fault) != 0)
 		return -1;
 	const struct namespace_request namespaces = {
-	    .root = request->root,
 	    .pid = request->pid,
 	    .net = request->net,
 	    .ipc = request->ipc,
 	    .uts = request->uts,
 	};
-	if (namespaces_enter(&namespaces, &here.user_namespace, fault) != 0)
+	if (enter_mounts(request, &here, fault) != 0 || namespaces_add(&namespaces, fault) != 0)
 		return -1;
 	cleaner_set_namespaces(&request->tree->cleaner, here.user_namespace);
 	if (request->root)
@@ -252,8 +273,8 @@ int container_enter(const struct container_request *request, struct fault *fault
 	if (request->pid && supervise_fork(fault) != 0)
 		return -1;
 	mode_t mask = umask(022); /* mount points that are created are for everybody */
-	int result = request->server != NULL ? build_on_payload(request, &here, fault)
-	                                     : build_on_tree(request, &here, fault);
+	int result = request->payload != NULL ? build_on_payload(request, &here, fault)
+	                                      : build_on_tree(request, &here, fault);
 	umask(mask);
 	free(here.rc);
 	if (result != 0 || settle_privileges(&here, fault) != 0)

@@ -8,13 +8,13 @@
 
 #include "fault.h"
 #include "mount_spec.h"
-#include "served_payload.h"
+#include "payload_root.h"
 #include "tree.h"
 
 struct container_request {
-	struct tree *tree;
-	struct served_payload
-	    *server;             /* serves the root in place of `tree->directory`; NULL in tier `extract` */
+	struct tree *tree; /* holds the root directory, or only a cleaner with `payload` */
+	const struct payload_root
+	    *payload;            /* the root in place of `tree->directory`; NULL in tier `extract` */
 	bool root;               /* user 0 inside, with id changes accepted without effect */
 	bool writable;           /* the root file system */
 	bool pid, net, ipc, uts; /* namespaces of their own */
@@ -24,6 +24,12 @@ struct container_request {
 	const char *rc;           /* host path of a script that takes the place of /etc/rc; may be NULL */
 	char *const *environment; /* the program's: directories that it names are shown inside */
 };
+
+/* Mount the payload of `server` for the container that is requested; `request->payload` is not looked at.
+ * With `writable` that takes an overlay too. Nothing changes for this process. Returns 0, or -1 with a fault
+ * of what does not work here. */
+int container_mount_payload(const struct container_request *request, const struct served_payload *server,
+                            struct payload_root *payload, struct fault *fault);
 
 /* Make this process a process of the container, with the working directory `/`. Needs a single thread.
  *

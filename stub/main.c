@@ -58,15 +58,33 @@ static int finish_output(int status, struct fault *fault)
 	return status;
 }
 
+/* Tier `mount`: nothing has changed for this process when it fails. */
+static int mount_payload(const struct bundle *bundle, const struct launch_config *config,
+                         struct container_request *container, struct served_payload *server,
+                         struct fault *fault)
+{
+	static struct payload_root root;
+	if (served_payload_start(server, bundle, config, fault) != 0)
+		return -1;
+	if (container_mount_payload(container, server, &root, fault) != 0) {
+		served_payload_close(server);
+		return -1;
+	}
+	container->payload = &root;
+	return 0;
+}
+
 /* The tree, the container around it, the program in it. Returns only when no program was started. */
 static int start(const struct bundle *bundle, const struct launch_config *config, struct options *options,
                  struct fault *fault)
 {
 	struct plan plan;
-	struct tree tree;
+	struct tree tree = {.directory = -1};
+	struct served_payload server = {.channel = -1};
+	enum tier tier;
 	if (plan_make(&plan, config, options, fault) != 0)
 		return -1;
-	struct tree_request wanted = {
+	const struct tree_request wanted = {
 	    .bundle = bundle,
 	    .config = config,
 	    .target = plan.target,
@@ -75,22 +93,8 @@ static int start(const struct bundle *bundle, const struct launch_config *config
 	    .extract_only = options->extract,
 	    .quiet = options->quiet,
 	};
-	struct served_payload server;
-	enum tier tier;
-	if (tier_choose(options, plan.target != NULL || options->extract, &tier, fault) != 0)
-		return -1;
-	if (tier == TIER_MOUNT) {
-		tree = (struct tree){.directory = -1};
-		if (served_payload_start(&server, bundle, config, fault) != 0)
-			return -1;
-	} else if (tree_obtain(&wanted, &tree, fault) != 0) {
-		return -1;
-	}
-	if (options->extract)
-		return 0;
 	struct container_request container = {
 	    .tree = &tree,
-	    .server = tier == TIER_MOUNT ? &server : NULL,
 	    .root = options->root,
 	    .writable = options->writable,
 	    .pid = options->pid,
@@ -104,6 +108,16 @@ static int start(const struct bundle *bundle, const struct launch_config *config
 	    .rc = options->rc,
 	    .environment = plan.environment,
 	};
+	if (tier_first(options, plan.target != NULL || options->extract, &tier, fault) != 0)
+		return -1;
+	if (tier == TIER_MOUNT && mount_payload(bundle, config, &container, &server, fault) != 0 &&
+	    tier_next(options, &tier, fault) != 0)
+		return -1;
+	if (tier == TIER_MOUNT ? served_payload_await(&server, fault) != 0
+	                       : tree_obtain(&wanted, &tree, fault) != 0)
+		return -1;
+	if (options->extract)
+		return 0;
 	if (container_enter(&container, fault) != 0)
 		return -1;
 	return program_execute(&plan.program, plan.environment, fault);

@@ -81,10 +81,9 @@ static int mount_overlay(bool user_namespace, struct fault *fault)
 
 static void try_in_child(const struct namespace_trial *trial, int end)
 {
-	static const struct namespace_request plain;
 	struct finding finding = {0};
 	struct fault *fault = &finding.fault;
-	finding.result = namespaces_enter(&plain, &finding.user_namespace, fault);
+	finding.result = namespaces_enter(false, &finding.user_namespace, fault);
 	if (finding.result == 0 && trial->overlay)
 		finding.result = mount_overlay(finding.user_namespace, fault);
 	if (finding.result == 0 && trial->fuse)

@@ -62,19 +62,19 @@ static int raise_loopback(struct fault *fault)
 	return result == 0 ? 0 : fault_set(fault, error, "bringing up the interface lo");
 }
 
-static int unshare_all(int flags, bool root, bool *user_namespace, struct fault *fault)
+static int unshare_mounts(bool root, bool *user_namespace, struct fault *fault)
 {
 	*user_namespace = false;
 	/* Who is to be 0 inside and is not outside needs the mapping. */
 	if (capability_effective(CAPABILITY_SYS_ADMIN) && (!root || geteuid() == 0)) {
-		if (unshare(flags) == 0)
+		if (unshare(CLONE_NEWNS) == 0)
 			return 0;
 		if (errno != EPERM)
 			return fault_set(fault, errno, "entering a mount namespace");
 	}
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
-	if (unshare(flags | CLONE_NEWUSER) != 0) {
+	if (unshare(CLONE_NEWNS | CLONE_NEWUSER) != 0) {
 		int error = errno;
 		fault_set(fault, error, "entering a user namespace");
 		return namespaces_explain(error, fault);
@@ -83,19 +83,28 @@ static int unshare_all(int flags, bool root, bool *user_namespace, struct fault 
 	return map_ids(uid, gid, root, fault);
 }
 
-int namespaces_enter(const struct namespace_request *request, bool *user_namespace, struct fault *fault)
+int namespaces_enter(bool root, bool *user_namespace, struct fault *fault)
 {
-	int flags = CLONE_NEWNS | (request->pid ? CLONE_NEWPID : 0) | (request->net ? CLONE_NEWNET : 0) |
-	            (request->ipc ? CLONE_NEWIPC : 0) | (request->uts ? CLONE_NEWUTS : 0);
-	if (unshare_all(flags, request->root, user_namespace, fault) != 0)
+	if (unshare_mounts(root, user_namespace, fault) != 0)
 		return -1;
-	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) != 0) {
+	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) == 0)
+		return 0;
+	int error = errno;
+	fault_set(fault, error, "keeping the container's mounts from the host");
+	if (error == EINVAL)
+		return fault_hint(fault,
+		                  "The root directory is no mount point, as in a plain chroot; start it "
+		                  "outside of the chroot, or bind the chroot's directory on itself first.");
+	return namespaces_explain(error, fault);
+}
+
+int namespaces_add(const struct namespace_request *request, struct fault *fault)
+{
+	int flags = (request->pid ? CLONE_NEWPID : 0) | (request->net ? CLONE_NEWNET : 0) |
+	            (request->ipc ? CLONE_NEWIPC : 0) | (request->uts ? CLONE_NEWUTS : 0);
+	if (flags != 0 && unshare(flags) != 0) {
 		int error = errno;
-		fault_set(fault, error, "keeping the container's mounts from the host");
-		if (error == EINVAL)
-			return fault_hint(
-			    fault, "The root directory is no mount point, as in a plain chroot; start it "
-			           "outside of the chroot, or bind the chroot's directory on itself first.");
+		fault_set(fault, error, "entering the namespaces asked for");
 		return namespaces_explain(error, fault);
 	}
 	return request->net ? raise_loopback(fault) : 0;

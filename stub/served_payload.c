@@ -11,10 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "fuse_server.h"
 #include "helper_process.h"
+#include "namespaces.h"
 
-enum { DEVICES_MAX = FUSE_SERVER_THREADS };
+_Static_assert(FUSE_SERVER_THREADS <= DESCRIPTORS_MAX, "one message hands over all of them");
 
 /* What the container's side sends with the descriptors. */
 struct mounted {
@@ -23,72 +25,26 @@ struct mounted {
 	bool owners;
 };
 
-union descriptors {
-	struct cmsghdr header;
-	char space[CMSG_SPACE(DEVICES_MAX * sizeof(int))];
-};
-
-static int send_devices(int channel, const struct mounted *mounted, const int *devices, unsigned count)
-{
-	union descriptors control = {0};
-	struct iovec text = {(void *)mounted, sizeof *mounted};
-	struct msghdr message = {
-	    .msg_iov = &text,
-	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = CMSG_SPACE(count * sizeof(int)),
-	};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(count * sizeof(int));
-	memcpy(CMSG_DATA(header), devices, count * sizeof(int));
-	return sendmsg(channel, &message, MSG_NOSIGNAL) == sizeof *mounted ? 0 : -1;
-}
-
-/* How many descriptors came; 0 when the starter is gone. */
-static unsigned receive_devices(int channel, struct mounted *mounted, int *devices)
-{
-	union descriptors control;
-	struct iovec text = {mounted, sizeof *mounted};
-	struct msghdr message = {
-	    .msg_iov = &text,
-	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = sizeof control,
-	};
-	ssize_t got;
-	do
-		got = recvmsg(channel, &message, MSG_CMSG_CLOEXEC);
-	while (got < 0 && errno == EINTR);
-	struct cmsghdr *header = got == sizeof *mounted ? CMSG_FIRSTHDR(&message) : NULL;
-	if (header == NULL || header->cmsg_type != SCM_RIGHTS)
-		return 0;
-	unsigned count = (unsigned)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-	memcpy(devices, CMSG_DATA(header), count * sizeof(int));
-	return count;
-}
-
 static _Noreturn void run_server(int channel, int bundle, const struct section *section, const char *root)
 {
 	static struct fault fault;
 	struct payload_inode directory = {0};
 	struct mounted mounted;
-	int devices[DEVICES_MAX];
+	int devices[DESCRIPTORS_MAX];
 	int kept[] = {channel, bundle};
 	helper_detach("rundle-server", kept, sizeof kept / sizeof *kept);
 	struct payload *payload = payload_open(kept[1], section->offset, section->size, &fault);
 	if (payload != NULL && payload_lookup_path(payload, root, &directory, &fault) == 0 &&
 	    !S_ISDIR(directory.mode))
 		fault_set(&fault, ENOTDIR, "opening the root directory %.400s of the payload", root);
-	unsigned count = receive_devices(kept[0], &mounted, devices);
+	int count = descriptors_receive(kept[0], &mounted, sizeof mounted, devices);
 	/* The answer is the fault, empty when there is none. */
-	if (count == 0 || send(kept[0], &fault, sizeof fault, MSG_NOSIGNAL) < 0 || fault.text[0] != '\0')
+	if (count <= 0 || send(kept[0], &fault, sizeof fault, MSG_NOSIGNAL) < 0 || fault.text[0] != '\0')
 		_exit(1);
 	close(kept[0]);
 	const struct fuse_server_request request = {
 	    .devices = devices,
-	    .device_count = count,
+	    .device_count = (unsigned)count,
 	    .payload = payload,
 	    .root = directory.reference,
 	    .owners = mounted.owners,
@@ -127,7 +83,7 @@ static unsigned open_devices(int *devices)
 	cpu_set_t cpus;
 	unsigned wanted = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
 	unsigned count = 0;
-	while (count < DEVICES_MAX && count < (wanted > 2 ? wanted : 2)) {
+	while (count < FUSE_SERVER_THREADS && count < (wanted > 2 ? wanted : 2)) {
 		devices[count] = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 		if (devices[count] < 0)
 			break;
@@ -136,13 +92,43 @@ static unsigned open_devices(int *devices)
 	return count;
 }
 
-static int await_answer(int channel, struct fault *fault)
+int served_payload_mount(const struct served_payload *server, const char *path, bool owners,
+                         struct fault *fault)
+{
+	char options[128];
+	int devices[DESCRIPTORS_MAX];
+	unsigned count = open_devices(devices);
+	if (count == 0) {
+		fault_set(fault, errno, "opening /dev/fuse");
+		return fault_hint(
+		    fault, "Every distribution lets all users open it (mode 0666): chmod 666 /dev/fuse, or "
+		           "modprobe fuse where it is missing; a container has to be given the device.");
+	}
+	const struct mounted mounted = {geteuid(), getegid(), owners};
+	snprintf(options, sizeof options,
+	         "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,default_permissions", devices[0],
+	         mounted.uid, mounted.gid);
+	int result = 0;
+	if (mount("rundle", path, "fuse.rundle", MS_RDONLY | MS_NOSUID | MS_NODEV, options) != 0) {
+		int error = errno;
+		fault_set(fault, error, "mounting by FUSE (Linux 4.18 in a user namespace)");
+		result = namespaces_explain(error, fault);
+	} else if (descriptors_send(server->channel, &mounted, sizeof mounted, devices, count) != 0) {
+		result = fault_set(fault, errno, "handing /dev/fuse to the server of the payload");
+	}
+	while (count > 0)
+		close(devices[--count]);
+	return result;
+}
+
+int served_payload_await(struct served_payload *server, struct fault *fault)
 {
 	static struct fault answer;
 	ssize_t got;
 	do
-		got = recv(channel, &answer, sizeof answer, 0);
+		got = recv(server->channel, &answer, sizeof answer, 0);
 	while (got < 0 && errno == EINTR);
+	served_payload_close(server);
 	if (got != sizeof answer)
 		return fault_set(fault, ECONNRESET, "waiting for the server of the payload");
 	if (answer.text[0] == '\0')
@@ -151,26 +137,9 @@ static int await_answer(int channel, struct fault *fault)
 	return fault_hint(fault, "%s", answer.hint);
 }
 
-int served_payload_mount(struct served_payload *server, const char *path, bool owners, struct fault *fault)
+void served_payload_close(struct served_payload *server)
 {
-	char options[128];
-	int devices[DEVICES_MAX];
-	unsigned count = open_devices(devices);
-	if (count == 0)
-		return fault_set(fault, errno, "opening /dev/fuse");
-	const struct mounted mounted = {geteuid(), getegid(), owners};
-	snprintf(options, sizeof options,
-	         "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,default_permissions", devices[0],
-	         mounted.uid, mounted.gid);
-	int result = 0;
-	if (mount("rundle", path, "fuse.rundle", MS_RDONLY | MS_NOSUID | MS_NODEV, options) != 0)
-		result = fault_set(fault, errno, "mounting the payload by FUSE");
-	else if (send_devices(server->channel, &mounted, devices, count) != 0)
-		result = fault_set(fault, errno, "handing /dev/fuse to the server of the payload");
-	else
-		result = await_answer(server->channel, fault);
-	while (count > 0)
-		close(devices[--count]);
-	close(server->channel);
-	return result;
+	if (server->channel >= 0)
+		close(server->channel);
+	server->channel = -1;
 }

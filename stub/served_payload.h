@@ -25,9 +25,18 @@ struct served_payload {
 int served_payload_start(struct served_payload *server, const struct bundle *bundle,
                          const struct launch_config *config, struct fault *fault);
 
-/* Mount the payload read-only at `path`, in the mount namespace of this process. Everything in it belongs to
- * this process's effective ids, or with `owners` to those that the payload records. Returns 0 when the server
- * answers, or -1 with a fault: ENOENT or EACCES (/dev/fuse), EPERM (mount refused), EIO (damaged payload). */
-int served_payload_mount(struct served_payload *server, const char *path, bool owners, struct fault *fault);
+/* Mount the payload read-only at `path`, in the mount namespace of this process, which may be another than
+ * started the server. Everything in it belongs to this process's effective ids, or with `owners` to those
+ * that the payload records. Whoever reads waits until the server answers. Returns 0, or -1 with a fault and a
+ * hint: ENOENT or EACCES (/dev/fuse), EPERM (mount refused). */
+int served_payload_mount(const struct served_payload *server, const char *path, bool owners,
+                         struct fault *fault);
+
+/* Wait until the server has opened the payload for a mount. Returns 0, or -1 with its fault: EIO for a
+ * damaged payload. */
+int served_payload_await(struct served_payload *server, struct fault *fault);
+
+/* Give up a server without a mount, which then ends. Nothing happens after served_payload_await. */
+void served_payload_close(struct served_payload *server);
 
 #endif

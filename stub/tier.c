@@ -8,28 +8,30 @@
 
 const char *const tier_names[TIER_COUNT + 1] = {[TIER_MOUNT] = "mount", [TIER_EXTRACT] = "extract"};
 
-int tier_choose(const struct options *options, bool kept, enum tier *tier, struct fault *fault)
+int tier_first(const struct options *options, bool kept, enum tier *tier, struct fault *fault)
 {
-	const struct namespace_trial needed = {.fuse = true, .overlay = options->writable};
-	struct fault reason = {0};
+	bool forced = options->mode != NULL && strcmp(options->mode, tier_names[TIER_MOUNT]) == 0;
+	if (forced && kept)
+		return fault_set(
+		    fault, 0, "--mode mount extracts nothing that --keep, --target or --extract could use");
+	*tier = kept || (options->mode != NULL && !forced) ? TIER_EXTRACT : TIER_MOUNT;
+	return 0;
+}
+
+int tier_next(const struct options *options, enum tier *tier, struct fault *fault)
+{
+	const struct fault reason = *fault;
 	bool user_namespace;
+	if (options->mode != NULL)
+		return -1;
+	fault_clear(fault);
+	/* No tier works without namespaces: nothing need be extracted to find that out. */
+	if (namespace_try(&(struct namespace_trial){0}, &user_namespace, fault) != 0)
+		return -1;
+	if (!options->quiet)
+		message_notice("extracting, since the payload cannot be mounted here: %s%s%s", reason.text,
+		               reason.error != 0 ? ": " : "",
+		               reason.error != 0 ? strerror(reason.error) : "");
 	*tier = TIER_EXTRACT;
-	if (options->mode != NULL && strcmp(options->mode, tier_names[TIER_MOUNT]) == 0) {
-		if (kept)
-			return fault_set(
-			    fault, 0,
-			    "--mode mount extracts nothing that --keep, --target or --extract could use");
-		*tier = TIER_MOUNT;
-		return 0;
-	}
-	if (kept || options->mode != NULL)
-		return 0;
-	if (namespace_try(&needed, &user_namespace, &reason) == 0)
-		*tier = TIER_MOUNT;
-	else if (namespace_try(&(struct namespace_trial){0}, &user_namespace, fault) != 0)
-		return -1; /* no tier works without them: nothing need be extracted to find that out */
-	else if (!options->quiet)
-		message_notice("extracting, since the payload cannot be mounted here: %s: %s", reason.text,
-		               strerror(reason.error));
 	return 0;
 }

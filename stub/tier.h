@@ -17,10 +17,14 @@ enum tier {
 /* What --mode and --info call them, closed by NULL; the order is that of preference. */
 extern const char *const tier_names[TIER_COUNT + 1];
 
-/* Choose the tier: the one that --mode names; `extract` when a tree is to be kept or used (`kept`); else
- * `mount` when a child process could do what it takes, and otherwise `extract` with a notice of the reason.
- * Returns 0, or -1 with a fault when --mode asks for what does not go together with the other options, or no
- * namespaces can be entered. */
-int tier_choose(const struct options *options, bool kept, enum tier *tier, struct fault *fault);
+/* The tier to try first: the one that --mode names; `extract` when a tree is to be kept or used (`kept`);
+ * else `mount`. Returns 0, or -1 with a fault when --mode asks for what does not go together with the other
+ * options.
+ */
+int tier_first(const struct options *options, bool kept, enum tier *tier, struct fault *fault);
+
+/* Leave a tier that failed with `fault` for the next one, with a notice of the reason unless --quiet is
+ * given. Returns 0, or -1 with a fault: that one when --mode allows no other tier, or why none can work. */
+int tier_next(const struct options *options, enum tier *tier, struct fault *fault);
 
 #endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "payload_root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "descriptors.h"
+#include "namespaces.h"
+
+/* What the process that makes it reports; the descriptors come with it, in the order of struct payload_root.
+ */
+struct report {
+	int result;
+	bool user_namespace;
+	struct fault fault;
+};
+
+/* Directories that every Linux system has and that are seldom a mount's source. */
+static const char *const places[] = {"/srv", "/media", "/mnt", "/opt", "/boot", "/var/tmp", "/tmp", NULL};
+
+/* Whether one path is the other, or lies below it. */
+static bool overlap(const char *one, const char *other)
+{
+	size_t shorter = strlen(one) < strlen(other) ? strlen(one) : strlen(other);
+	const char *longer = strlen(one) < strlen(other) ? other : one;
+	return strncmp(one, other, shorter) == 0 && (longer[shorter] == '\0' || longer[shorter] == '/');
+}
+
+static const char *choose_place(const char *const *avoided)
+{
+	struct stat status;
+	for (const char *const *place = places; *place != NULL; place++) {
+		bool wanted = false;
+		for (const char *const *path = avoided; *path != NULL; path++)
+			wanted = wanted || overlap(*place, *path);
+		if (!wanted && lstat(*place, &status) == 0 && S_ISDIR(status.st_mode))
+			return *place;
+	}
+	return NULL;
+}
+
+static void path_in(int base, const char *name, char path[64])
+{
+	snprintf(path, 64, "/proc/self/fd/%d/%s", base, name);
+}
+
+/* A tmpfs at `place` with directories for the mounts; its descriptor, or -1 with a fault. */
+static int make_base(const char *place, struct fault *fault)
+{
+	static const char *const names[] = {"payload", "root", "upper", "work"};
+	if (place == NULL)
+		return fault_set(fault, ENOENT, "finding a directory to mount the payload at");
+	if (mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700") != 0) {
+		int error = errno;
+		fault_set(fault, error, "mounting a tmpfs at %s", place);
+		return namespaces_explain(error, fault);
+	}
+	int base = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (mkdirat(base, names[i], 0755) != 0) {
+			fault_set(fault, errno, "making directories in a new tmpfs");
+			close(base);
+			return -1;
+		}
+	return base;
+}
+
+static int make(const struct payload_root_request *request, struct payload_root *root, struct fault *fault)
+{
+	char path[64];
+	if (namespaces_enter(request->root, &root->user_namespace, fault) != 0)
+		return -1;
+	mode_t mask = umask(022);
+	root->base = make_base(choose_place(request->avoided), fault);
+	umask(mask);
+	if (root->base < 0)
+		return -1;
+	path_in(root->base, "payload", path);
+	if (served_payload_mount(request->server, path, !root->user_namespace, fault) != 0)
+		return -1;
+	root->mount = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	root->host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	root->directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	root->user = root->user_namespace ? open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC) : root->mount;
+	if (root->mount < 0 || root->user < 0 || root->host < 0 || root->directory < 0)
+		return fault_set(fault, errno, "opening the namespaces of the payload's mount");
+	return 0;
+}
+
+static _Noreturn void make_and_send(const struct payload_root_request *request, int channel)
+{
+	static struct report report;
+	struct payload_root root = {0};
+	report.result = make(request, &root, &report.fault);
+	report.user_namespace = root.user_namespace;
+	const int descriptors[] = {root.user, root.mount, root.host, root.directory, root.base};
+	_exit(descriptors_send(channel, &report, sizeof report, descriptors, report.result == 0 ? 5 : 0));
+}
+
+int payload_root_make(const struct payload_root_request *request, struct payload_root *root,
+                      struct fault *fault)
+{
+	static struct report report;
+	int descriptors[DESCRIPTORS_MAX], ends[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+		return fault_set(fault, errno, "preparing the mount of the payload");
+	fflush(NULL);
+	pid_t child = fork();
+	int error = errno;
+	if (child == 0)
+		make_and_send(request, ends[1]);
+	close(ends[1]);
+	int count = child < 0 ? -1 : descriptors_receive(ends[0], &report, sizeof report, descriptors);
+	close(ends[0]);
+	if (child < 0)
+		return fault_set(fault, error, "starting the process that mounts the payload");
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (count < 0 || (report.result == 0 && count != 5))
+		return fault_set(fault, 0, "the process that was to mount the payload ended early");
+	if (report.result != 0) {
+		*fault = report.fault;
+		return -1;
+	}
+	*root = (struct payload_root){report.user_namespace, descriptors[0], descriptors[1],
+	                              descriptors[2],        descriptors[3], descriptors[4]};
+	return 0;
+}
+
+/* Entering a mount namespace leads to its root; in a chroot the caller's is another. */
+int payload_root_join(const struct payload_root *root, struct fault *fault)
+{
+	if ((root->user_namespace && setns(root->user, CLONE_NEWUSER) != 0) ||
+	    setns(root->mount, CLONE_NEWNS) != 0 || fchdir(root->host) != 0 || chroot(".") != 0 ||
+	    fchdir(root->directory) != 0)
+		return fault_set(fault, errno, "entering the namespaces of the payload's mount");
+	return 0;
+}
+
+void payload_root_close(const struct payload_root *root)
+{
+	close(root->user);
+	close(root->mount);
+	close(root->host);
+	close(root->directory);
+	close(root->base);
+}
+
+static int mount_overlay(const struct payload_root *payload, const char *target, struct fault *fault)
+{
+	char options[256];
+	int base = payload->base;
+	snprintf(options, sizeof options,
+	         "lowerdir=/proc/self/fd/%d/payload,upperdir=/proc/self/fd/%d/upper,workdir=/proc/self/fd/%d/"
+	         "work%s",
+	         base, base, base, payload->user_namespace ? ",userxattr" : "");
+	if (mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, options) == 0)
+		return 0;
+	fault_set(fault, errno, "making the root file system writable by an overlay");
+	return fault_hint(fault, "That takes Linux 5.11 in a user namespace; --mode extract works without.");
+}
+
+int payload_root_open(const struct payload_root *payload, bool writable, struct fault *fault)
+{
+	char source[64], target[64];
+	path_in(payload->base, "payload", source);
+	path_in(payload->base, "root", target);
+	(void)umount2(target, MNT_DETACH); /* EINVAL the first time */
+	if (writable) {
+		if (mount_overlay(payload, target, fault) != 0)
+			return -1;
+	} else if (mount(source, target, NULL, MS_BIND, NULL) != 0) {
+		return fault_set(fault, errno, "making the payload the root file system");
+	}
+	int root = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return root >= 0 ? root : fault_set(fault, errno, "opening the root file system");
+}

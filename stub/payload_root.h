@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A payload that is mounted, not extracted, as the root of a container, in namespaces of its own.
+ *
+ * A process of its own makes the namespaces and the mount and hands them on as descriptors. So the process
+ * that becomes the program enters them only once they are known to work, and can still do without. */
+#ifndef RUNDLE_PAYLOAD_ROOT_H
+#define RUNDLE_PAYLOAD_ROOT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "fault.h"
+#include "served_payload.h"
+
+struct payload_root_request {
+	const struct served_payload *server;
+	bool root;                  /* be user 0 inside */
+	const char *const *avoided; /* paths of the host, closed by NULL, that must stay in sight */
+};
+
+/* Where the payload is mounted: a tmpfs with the mount and room for what else the root needs. */
+struct payload_root {
+	bool user_namespace; /* there is one; without, the caller may mount as it is */
+	int user, mount;     /* the namespaces; user -1 without one */
+	int host, directory; /* root and working directory of the caller, as they are in `mount` */
+	int base;            /* the tmpfs */
+};
+
+/* Make namespaces and mount the payload there, at a directory of the host that is none of the avoided paths
+ * and none above or below one, since it is covered until rootfs_enter. Nothing changes for this process.
+ * Returns 0, or -1 with a fault and a hint of what does not work here. */
+int payload_root_make(const struct payload_root_request *request, struct payload_root *root,
+                      struct fault *fault);
+
+/* Enter the namespaces, with the same root and working directory as before. Needs a single thread. Returns 0,
+ * or -1 with a fault. */
+int payload_root_join(const struct payload_root *root, struct fault *fault);
+
+/* After payload_root_join: the payload as a root file system, open with O_PATH: as it is, or with `writable`
+ * under an overlay whose changes live in memory (Linux 5.11 in a user namespace). What an earlier call gave
+ * is unmounted. Returns -1 with a fault on failure. */
+int payload_root_open(const struct payload_root *root, bool writable, struct fault *fault);
+
+/* Close what payload_root_make opened. */
+void payload_root_close(const struct payload_root *root);
+
+#endif
