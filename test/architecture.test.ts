@@ -15,6 +15,9 @@ const LAYERS = [
   'template',
   'rootfs',
   'registry',
+  'credentials',
+  'mirrors',
+  'cache',
   'source',
   'startup',
   'squashfs',
@@ -32,10 +35,11 @@ const LAYERS = [
 
 /** Where these modules may be imported; the others are free. */
 const RESTRICTED: Readonly<Record<string, readonly string[]>> = {
-  'node:child_process': ['unpack.ts'],
+  'node:child_process': ['credentials', 'unpack.ts'],
   commander: ['commands', 'cli.ts'],
   'cli-progress': ['progress'],
   mustache: ['template'],
+  'smol-toml': ['mirrors'],
   undici: ['registry'],
   'zstd-codec': ['squashfs', 'layer'],
 };
