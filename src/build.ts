@@ -140,8 +140,12 @@ function sumOfSteps(progress: Progress): (step: SourceStep) => void {
   return (step) => {
     steps.set(`${step.phase} ${step.name}`, step);
     const alike = [...steps.values()].filter(({ phase }) => phase === step.phase);
-    const sum = (field: 'done' | 'total') => alike.reduce((total, one) => total + one[field], 0);
-    progress.update(step.phase === 'layer' ? 'layers' : 'archive', sum('done'), sum('total'));
+    const done = alike.reduce((sum, one) => sum + one.done, 0);
+    const total = alike.reduce<number | undefined>(
+      (sum, one) => (sum === undefined || one.total === undefined ? undefined : sum + one.total),
+      0,
+    );
+    progress.update(step.phase === 'layer' ? 'layers' : 'archive', done, total);
   };
 }
 

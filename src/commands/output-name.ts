@@ -1,4 +1,5 @@
 import { basename, resolve } from 'node:path';
+import { RundleError } from '../errors.js';
 import { parseSource } from '../source/open.js';
 
 /** Endings of archives, which say nothing about what is inside. */
@@ -6,10 +7,15 @@ const ARCHIVE = /\.(tar|tgz|tzst|tar\.(gz|zst|zstd|xz|bz2))$/i;
 
 /**
  * The bundle's name when none was given: the source's own name, and its reference unless that is `latest`, in characters
- * that need no quoting anywhere. Throws E_USAGE as `parseSource`.
+ * that need no quoting anywhere. Throws E_USAGE as `parseSource`, and for a source without a name.
  */
 export function outputName(source: string): string {
-  const { location, reference } = parseSource(source);
+  const { transport, location, reference } = parseSource(source);
+  if (transport === '-') {
+    throw new RundleError('E_USAGE', 'a bundle made from standard input has no name of its own', {
+      hint: 'name it with -o FILE.run',
+    });
+  }
   const name = plain(basename(resolve(location)).replace(ARCHIVE, ''));
   const tag = plain(reference ?? '').replace(/^latest$/, '');
   return `${[name, tag].filter((part) => part !== '').join('-') || 'image'}.run`;

@@ -85,7 +85,7 @@ async function findBundle(
     (status) => status.isFile(),
     () => false,
   );
-  if (isFile || !from.includes(':')) {
+  if (isFile || !(from === '-' || from.includes(':'))) {
     await openBundle(from);
     return { bundle: from, omissions: [] };
   }

@@ -11,10 +11,21 @@ import type { SourceContext } from './transport.js';
 
 /** A tar archive whose members can be read where they lie. */
 export interface Archive {
-  /** The file as the user named it. */
+  /** The file as the user named it, or what the archive came from. */
   path: string;
   /** Where the contents of the member `name` are; links are followed. Undefined when there is no such file. */
   member(name: string): FileRange | undefined;
+}
+
+/** An image in an archive that is open. */
+export interface ArchivedImage {
+  archive: Archive;
+  /** The source as the user wrote it, for messages. */
+  source: string;
+  /** What the manifest says of it. */
+  transport: string;
+  /** Which image of several. */
+  reference?: string | undefined;
 }
 
 /** Enough for the header of a member and a small member itself. */
@@ -30,16 +41,27 @@ export async function openArchive(
   source: string,
   context: SourceContext,
 ): Promise<Archive> {
+  const open = () => readArchive(location, source, context);
+  return context.shared?.once(`archive ${location}`, open) ?? open();
+}
+
+async function readArchive(
+  location: string,
+  source: string,
+  context: SourceContext,
+): Promise<Archive> {
   const where = `reading ${source}`;
   const file = await wholeFile(resolve(location), where);
   const { path, entries } = (await isPlain(file, where))
     ? { path: file.path, entries: await indexPlain(file, where) }
     : await indexCompressed(file, source, context);
+  return archiveOf(location, path, entries);
+}
+
+/** The archive that `name` is for the user, with these members in the file `path`. */
+export function archiveOf(name: string, path: string, entries: readonly TarEntry[]): Archive {
   const members = new Map(entries.map((entry) => [normal(entry.name), entry]));
-  return {
-    path: location,
-    member: (name) => findMember(members, path, fromText(name)),
-  };
+  return { path: name, member: (member) => findMember(members, path, fromText(member)) };
 }
 
 async function isPlain(file: FileRange, where: string): Promise<boolean> {

@@ -5,10 +5,16 @@ import { RundleError } from '../errors.js';
 import { parseConfig } from '../oci/config.js';
 import { type Digest, digestOf, isDigest } from '../oci/digest.js';
 import { check, MAX_DOCUMENT_SIZE, parseJson, plainText } from '../oci/document.js';
-import { type Archive, openArchive } from './archive.js';
+import { type Archive, type ArchivedImage, openArchive } from './archive.js';
 import { checkPlatform } from './image-config.js';
 import { type LayerFile, mergeLayers } from './layers.js';
-import { parsePathAndReference, specificationText, type Transport } from './transport.js';
+import type { LoadedSource } from './source.js';
+import {
+  parsePathAndReference,
+  type SourceContext,
+  specificationText,
+  type Transport,
+} from './transport.js';
 
 /**
  * `docker-archive:FILE[:REF]`: what `docker save` writes. `manifest.json` lists the images; layers are named by path. Newer versions lay the same file
@@ -21,23 +27,36 @@ export const dockerArchive: Transport = {
   async load(specification, context) {
     const { transport, reference } = specification;
     const source = specificationText(specification);
-    const where = `reading ${source}`;
     const archive = await openArchive(specification.location, source, context);
-    const image = chooseImage(await readImages(archive, where), reference, source);
-    const config = await readMember(archive, image.Config, where);
-    const parsed = parseConfig(config, `${where}: ${image.Config}`);
-    checkPlatform(parsed, context.platform, source);
-    const layers = layersOf(archive, image, parsed.diffIds, where);
-    const { root, omissions, diffIds } = await mergeLayers(layers, true, context);
-    const provenance = {
-      transport,
-      ...(reference !== undefined && { reference }),
-      configDigest: digestOf(config),
-      diffIds,
-    };
-    return { root, config: parsed.config, provenance, omissions };
+    return loadDockerArchive({ archive, source, transport, reference }, context);
   },
 };
+
+/** True when the archive has what `docker save` writes. */
+export function isDockerArchive(archive: Archive): boolean {
+  return archive.member('manifest.json') !== undefined;
+}
+
+/** The image in an archive of `docker save`, wherever the archive comes from. Errors as `loadSource`, E_USAGE excepted. */
+export async function loadDockerArchive(
+  { archive, source, transport, reference }: ArchivedImage,
+  context: SourceContext,
+): Promise<LoadedSource> {
+  const where = `reading ${source}`;
+  const image = chooseImage(await readImages(archive, where), reference, source);
+  const config = await readMember(archive, image.Config, where);
+  const parsed = parseConfig(config, `${where}: ${image.Config}`);
+  checkPlatform(parsed, context.platform, source);
+  const layers = layersOf(archive, image, parsed.diffIds, where);
+  const { root, omissions, diffIds } = await mergeLayers(layers, true, context);
+  const provenance = {
+    transport,
+    ...(reference !== undefined && { reference }),
+    configDigest: digestOf(config),
+    diffIds,
+  };
+  return { root, config: parsed.config, provenance, omissions };
+}
 
 const imagesSchema = z
   .array(

@@ -35,26 +35,19 @@ export async function mergeLayers(
   whiteouts: boolean,
   context: SourceContext,
 ): Promise<MergedLayers> {
-  const jobs = new Map<string, IndexJob>();
+  const jobs = new Map<string, Omit<IndexJob, 'spool'>>();
   const keys = layers.map((layer, index) => {
     const { path, offset } = layer.file;
     const key = JSON.stringify([path, offset, layer.digest, layer.size, layer.diffId]);
-    if (!jobs.has(key)) jobs.set(key, jobOf(layer, index, layers.length, context));
+    if (!jobs.has(key)) jobs.set(key, jobOf(layer, index, layers.length));
     return key;
   });
-  const indexes = new Map<string, ArchiveIndex>();
-  const results = await indexArchives([...jobs.values()], (job, done) => {
-    context.onProgress?.({ phase: 'layer', name: job.name, done, total: job.file.size });
-  });
-  for (const [at, key] of [...jobs.keys()].entries()) {
-    const result = results[at];
-    if (result !== undefined) indexes.set(key, result);
-  }
+  const indexes = await indexLayers(jobs, context);
   const merged: MergedLayers = { root: emptyDirectory(), omissions: [], diffIds: [] };
   for (const key of keys) {
     const index = indexes.get(key);
     if (index === undefined) throw new Error('every layer has an index');
-    const { name } = jobs.get(key) as IndexJob;
+    const name = jobs.get(key)?.name ?? '';
     const data = { kind: 'file' as const, path: index.path };
     const { entries, diffId } = index;
     merged.omissions.push(...applyArchive(merged.root, { name, entries, data, whiteouts }));
@@ -63,9 +56,29 @@ export async function mergeLayers(
   return merged;
 }
 
-function jobOf(layer: LayerFile, index: number, count: number, context: SourceContext): IndexJob {
+/** The index of each layer; one that another load of the same source has read is not read again. */
+async function indexLayers(
+  jobs: ReadonlyMap<string, Omit<IndexJob, 'spool'>>,
+  context: SourceContext,
+): Promise<Map<string, ArchiveIndex>> {
+  const none = async () => new Map<string, ArchiveIndex>();
+  const known = await (context.shared?.once('layers', none) ?? none());
+  const fresh = [...jobs].filter(([key]) => !known.has(key));
+  const numbered = fresh.map(([, job], at) => {
+    return { ...job, spool: join(context.spoolDirectory, `layer-${known.size + at}.tar`) };
+  });
+  const results = await indexArchives(numbered, (job, done) => {
+    context.onProgress?.({ phase: 'layer', name: job.name, done, total: job.file.size });
+  });
+  for (const [at, [key]] of fresh.entries()) {
+    const result = results[at];
+    if (result !== undefined) known.set(key, result);
+  }
+  return known;
+}
+
+function jobOf(layer: LayerFile, index: number, count: number): Omit<IndexJob, 'spool'> {
   const { file, digest, size, diffId, label } = layer;
-  const spool = join(context.spoolDirectory, `layer-${index}.tar`);
   const position = count === 1 ? 'the layer' : `layer ${index + 1} of ${count}`;
-  return { name: `${position} (${label ?? file.path})`, file, digest, size, diffId, spool };
+  return { name: `${position} (${label ?? file.path})`, file, digest, size, diffId };
 }

@@ -2,10 +2,16 @@ import { readBlob } from '../blob/blob-reader.js';
 import { type BlobStore, blobPath, missingBlob } from '../blob/blob-store.js';
 import { RundleError } from '../errors.js';
 import { MAX_DOCUMENT_SIZE } from '../oci/document.js';
-import { type Archive, openArchive } from './archive.js';
+import { type Archive, type ArchivedImage, openArchive } from './archive.js';
 import { loadImage } from './image.js';
 import { selectImages } from './oci-layout.js';
-import { parsePathAndReference, specificationText, type Transport } from './transport.js';
+import type { LoadedSource } from './source.js';
+import {
+  parsePathAndReference,
+  type SourceContext,
+  specificationText,
+  type Transport,
+} from './transport.js';
 
 /** `oci-archive:FILE[:REF]`: an OCI image layout as a tar archive. */
 export const ociArchive: Transport = {
@@ -16,13 +22,26 @@ export const ociArchive: Transport = {
     const { transport, reference } = specification;
     const source = specificationText(specification);
     const archive = await openArchive(specification.location, source, context);
-    const layout = await readMember(archive, 'oci-layout', source);
-    const index = await readMember(archive, 'index.json', source);
-    const candidates = selectImages(layout, index, reference, source);
-    const store = archiveStore(archive);
-    return loadImage({ store, candidates, source, transport, reference }, context);
+    return loadOciArchive({ archive, source, transport, reference }, context);
   },
 };
+
+/** True when the archive has the files of an OCI image layout. */
+export function isOciArchive(archive: Archive): boolean {
+  return archive.member('oci-layout') !== undefined;
+}
+
+/** The image in an archive of an OCI layout, wherever the archive comes from. Errors as `loadSource`, E_USAGE excepted. */
+export async function loadOciArchive(
+  { archive, source, transport, reference }: ArchivedImage,
+  context: SourceContext,
+): Promise<LoadedSource> {
+  const layout = await readMember(archive, 'oci-layout', source);
+  const index = await readMember(archive, 'index.json', source);
+  const candidates = selectImages(layout, index, reference, source);
+  const store = archiveStore(archive);
+  return loadImage({ store, candidates, source, transport, reference }, context);
+}
 
 async function readMember(archive: Archive, name: string, source: string): Promise<Buffer> {
   const where = `reading ${source}`;

@@ -4,13 +4,21 @@ import { dockerArchive } from './docker-archive.js';
 import { ociLayout } from './oci.js';
 import { ociArchive } from './oci-archive.js';
 import type { LoadedSource } from './source.js';
+import { standardInput } from './standard-input.js';
 import { tarFile } from './tar.js';
 import type { SourceContext, SourceSpecification, Transport } from './transport.js';
 
 export type { SourceContext, SourceSpecification } from './transport.js';
 
 /** Every kind of source there is. */
-const TRANSPORTS: readonly Transport[] = [ociLayout, ociArchive, dockerArchive, directory, tarFile];
+const TRANSPORTS: readonly Transport[] = [
+  ociLayout,
+  ociArchive,
+  dockerArchive,
+  directory,
+  tarFile,
+  standardInput,
+];
 
 /** The syntax of every transport, for the help. */
 export const SOURCE_SYNTAX: readonly string[] = TRANSPORTS.map(({ syntax }) => syntax);
@@ -37,6 +45,9 @@ export async function loadSource(
 }
 
 function understand(specification: string): { transport: Transport; parsed: SourceSpecification } {
+  if (specification === standardInput.name) {
+    return { transport: standardInput, parsed: { transport: standardInput.name, location: '' } };
+  }
   const colon = specification.indexOf(':');
   const name = specification.slice(0, Math.max(colon, 0));
   const transport = TRANSPORTS.find((candidate) => candidate.name === name);

@@ -1,4 +1,5 @@
 import type { Platform } from '../oci/platform.js';
+import type { SharedWork } from './shared-work.js';
 import type { LoadedSource } from './source.js';
 
 /** What a source is opened with. */
@@ -10,6 +11,8 @@ export interface SourceContext {
   platform?: Platform;
   /** A private directory (0700), made and removed by the caller. The tree's contents may lie in it. */
   spoolDirectory: string;
+  /** What loads of the same source for other platforms have found out already. They then have the spool directory in common. */
+  shared?: SharedWork;
   onProgress?: (step: SourceStep) => void;
 }
 
@@ -19,7 +22,8 @@ export interface SourceStep {
   phase: 'verify' | 'layer';
   name: string;
   done: number;
-  total: number;
+  /** Undefined while it is not known. */
+  total: number | undefined;
 }
 
 /** A source specification taken apart. */
