@@ -182,8 +182,8 @@ int payload_open_listing(struct payload *payload, const struct payload_inode *di
 	listing->offset = offset;
 	listing->run_index = index;
 	if (index >= listing->run_count)
-		return payload_fault(fault, EINVAL, "resuming the listing of inode %" PRIu32,
-		                     directory->number);
+		return payload_corrupt(fault, "inode %" PRIu32 ": its listing has no entry at %" PRIu32,
+		                       directory->number, offset);
 	return 0;
 }
 

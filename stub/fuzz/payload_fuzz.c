@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
- * libFuzzer target for the payload reader: `make fuzz`, then build/fuzz/payload_fuzz CORPUS, where CORPUS
- * holds small images made with mksquashfs -comp zstd, best with uncompressed tables (-noI -noId -noF -noX).
- */
+ * libFuzzer target for the payload reader: the input is an image, which is read in every way the launcher
+ * can. */
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "../../test/stub/payload_exercise.h"
+#include "image_mutator.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t limit, unsigned seed)
+{
+	return mutate_image(bytes, size, limit, 0, seed);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {

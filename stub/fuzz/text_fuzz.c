@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * libFuzzer target for what a bundle holds as text. The first byte chooses: a launch config with the mounts
+ * in it, JSON, or a mount alone. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "launch_config.h"
+#include "mount_spec.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+static char *const environment[] = {"HOME=/home/user", "SHORT=", NULL};
+
+static void use_mount(const char *text)
+{
+	static struct mount_spec spec;
+	struct fault fault = {0};
+	if (mount_parse(text, environment, &spec, &fault) != 0) {
+		if (fault.text[0] == '\0')
+			abort();
+	} else if (spec.target[0] != '/' || strlen(spec.source) >= sizeof spec.source) {
+		abort();
+	}
+}
+
+static void use_config(const char *bytes, size_t size)
+{
+	struct launch_config config;
+	struct fault fault = {0};
+	int result = launch_config_parse(&config, bytes, size, &fault);
+	if (result != 0 && fault.text[0] == '\0')
+		abort();
+	for (size_t i = 0; result == 0 && i < config.mounts.count; i++)
+		use_mount(config.mounts.items[i]);
+	free(config.entrypoint.items);
+	free(config.cmd.items);
+	free(config.environment.items);
+	free(config.mounts.items);
+}
+
+static void visit_value(void *context, const char *path, const char *value)
+{
+	*(size_t *)context += strlen(path) + strlen(value);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	size_t total = 0;
+	if (size == 0)
+		return 0;
+	/* JSON is not closed by a NUL for its reader; the other two are. */
+	char *copy = malloc(size);
+	memcpy(copy, bytes + 1, size - 1);
+	copy[size - 1] = '\0';
+	if (bytes[0] % 3 == 0)
+		use_config(copy, size);
+	else if (bytes[0] % 3 == 1)
+		json_walk((const char *)bytes + 1, size - 1, visit_value, &total);
+	else
+		use_mount(copy);
+	free(copy);
+	return 0;
+}
