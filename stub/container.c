@@ -116,10 +116,15 @@ static int mount_system(const struct container_request *request, int root, struc
 }
 
 /* The files that are not the image's own. */
-static int mount_files(const struct surroundings *here, int root, struct fault *fault)
+static int mount_files(const struct container_request *request, const struct surroundings *here, int root,
+                       struct fault *fault)
 {
 	identity_files_bind_host(root);
-	if (identity_files_add_user(root, &here->identity, fault) != 0)
+	struct identity identity = here->identity;
+	identity_await_group();
+	if (!request->root)
+		identity_lookup(&identity);
+	if (identity_files_add_user(root, &identity, fault) != 0)
 		return -1;
 	if (here->mapped_root && identity_files_tell_apt(root, fault) != 0)
 		return -1;
@@ -153,7 +158,7 @@ static int mount_requested(const struct container_request *request, const struct
 static int furnish_root(const struct container_request *request, const struct surroundings *here, int root,
                         struct fault *fault)
 {
-	if (mount_system(request, root, fault) != 0 || mount_files(here, root, fault) != 0 ||
+	if (mount_system(request, root, fault) != 0 || mount_files(request, here, root, fault) != 0 ||
 	    mount_requested(request, here, root, fault) != 0)
 		return -1;
 	if (!request->writable && mount_attributes_change(root, false, MS_RDONLY, 0) != 0)
@@ -270,8 +275,11 @@ int container_enter(const struct container_request *request, struct fault *fault
 	if (request->root)
 		become_root(&here.identity);
 	here.mapped_root = here.user_namespace && here.identity.uid == 0;
-	if (request->pid && supervise_fork(fault) != 0)
-		return -1;
+	if (request->pid) {
+		identity_await_group(); /* asked by this process */
+		if (supervise_fork(fault) != 0)
+			return -1;
+	}
 	mode_t mask = umask(022); /* mount points that are created are for everybody */
 	int result = request->payload != NULL ? build_on_payload(request, &here, fault)
 	                                      : build_on_tree(request, &here, fault);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,30 +74,44 @@ static void run_getent(int output, const char *database, unsigned long id)
 	_exit(127);
 }
 
-/* `getent DATABASE ID`, which asks whatever the host is set up for; given up after 5 s. */
-static bool ask_getent(const char *database, unsigned long id, char *answer, size_t size)
+/* `getent DATABASE ID`, which asks whatever the host is set up for: a process, and what it will answer. */
+struct question {
+	pid_t child;
+	int answer; /* -1: not asked */
+};
+
+static struct question ask_getent(const char *database, unsigned long id)
 {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) != 0)
-		return false;
+		return (struct question){.answer = -1};
 	/* With SIGCHLD ignored by the caller the child would vanish unseen, which is as good. */
 	pid_t child = fork();
 	if (child == 0)
 		run_getent(ends[1], database, id);
 	close(ends[1]);
+	return (struct question){child, ends[0]};
+}
+
+/* The answer, given up after 5 s; false when there is none. */
+static bool await_getent(struct question *question, unsigned long id, char *answer, size_t size)
+{
 	size_t used = 0;
-	struct pollfd wait_for = {.fd = ends[0], .events = POLLIN};
-	while (child > 0 && used < size - 1 && poll(&wait_for, 1, ANSWER_TIMEOUT_MS) > 0) {
-		ssize_t got = read(ends[0], answer + used, size - 1 - used);
+	struct pollfd wait_for = {.fd = question->answer, .events = POLLIN};
+	if (question->answer < 0)
+		return false;
+	while (question->child > 0 && used < size - 1 && poll(&wait_for, 1, ANSWER_TIMEOUT_MS) > 0) {
+		ssize_t got = read(question->answer, answer + used, size - 1 - used);
 		if (got <= 0)
 			break;
 		used += (size_t)got;
 	}
-	close(ends[0]);
 	answer[used] = '\0';
-	if (child > 0) {
-		kill(child, SIGKILL); /* it has answered, or it never will */
-		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+	close(question->answer);
+	question->answer = -1;
+	if (question->child > 0) {
+		kill(question->child, SIGKILL); /* it has answered, or it never will */
+		while (waitpid(question->child, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
 	return has_id(answer, id);
@@ -130,38 +145,76 @@ static void complete(struct identity *identity)
 		snprintf(identity->shell, sizeof identity->shell, "/bin/sh");
 }
 
+static bool has_name(const char *line, const char *name)
+{
+	size_t length = strlen(name);
+	return strncmp(line, name, length) == 0 && line[length] == ':';
+}
+
+/* Whether the variables of the session describe the caller: a home directory of his own, and a name that is
+ * nobody's in /etc/passwd. A login on a cluster sets them from the directory service, which 128 ranks that
+ * start at once need not ask again. */
+static bool ask_session(struct identity *identity)
+{
+	struct stat status;
+	const char *user = getenv("USER"), *login = getenv("LOGNAME"), *home = getenv("HOME");
+	if (user == NULL || !is_clean(user) || (login != NULL && strcmp(user, login) != 0) || home == NULL ||
+	    home[0] != '/' || stat(home, &status) != 0 || !S_ISDIR(status.st_mode) ||
+	    status.st_uid != identity->uid)
+		return false;
+	FILE *stream = fopen("/etc/passwd", "re");
+	char *line = NULL;
+	size_t size = 0;
+	bool known = false;
+	while (stream != NULL && !known && getline(&line, &size, stream) >= 0)
+		known = has_name(line, user);
+	free(line);
+	if (stream != NULL)
+		fclose(stream);
+	return !known;
+}
+
+static struct identity known;
+static struct question group_question = {.answer = -1};
+
+static void take_session(struct identity *identity)
+{
+	take_variable("USER", identity->name, sizeof identity->name);
+	take_variable("HOME", identity->home, sizeof identity->home);
+	take_variable("SHELL", identity->shell, sizeof identity->shell);
+}
+
 static void look_up(struct identity *identity)
 {
 	static char answer[4096 + 2 * PATH_MAX];
 	char *line = NULL;
 	size_t size = 0;
-	bool found = ask_file("/etc/passwd", identity->uid, &line, &size);
-	const char *entry = line;
-	if (!found && ask_getent("passwd", identity->uid, answer, sizeof answer)) {
-		found = true;
-		entry = answer;
+	const char *entry = NULL;
+	bool local = ask_file("/etc/passwd", identity->uid, &line, &size);
+	if (local) {
+		entry = line;
+	} else if (!ask_session(identity)) {
+		struct question question = ask_getent("passwd", identity->uid);
+		if (await_getent(&question, identity->uid, answer, sizeof answer))
+			entry = answer;
 	}
-	if (found) {
+	if (entry != NULL) {
 		field_copy(entry, 0, identity->name, sizeof identity->name);
 		field_copy(entry, 5, identity->home, sizeof identity->home);
 		field_copy(entry, 6, identity->shell, sizeof identity->shell);
 	} else {
-		take_variable("USER", identity->name, sizeof identity->name);
-		take_variable("HOME", identity->home, sizeof identity->home);
-		take_variable("SHELL", identity->shell, sizeof identity->shell);
+		take_session(identity);
 	}
-	bool local = found && entry == line;
 	if (ask_file("/etc/group", identity->gid, &line, &size))
 		field_copy(line, 0, identity->group, sizeof identity->group);
-	else if (!local && ask_getent("group", identity->gid, answer, sizeof answer))
-		field_copy(answer, 0, identity->group, sizeof identity->group);
+	else if (!local)
+		group_question = ask_getent("group", identity->gid);
 	free(line);
 	complete(identity);
 }
 
 void identity_lookup(struct identity *identity)
 {
-	static struct identity known;
 	static bool is_known;
 	if (!is_known) {
 		known.uid = geteuid();
@@ -170,4 +223,13 @@ void identity_lookup(struct identity *identity)
 		is_known = true;
 	}
 	*identity = known;
+}
+
+void identity_await_group(void)
+{
+	char answer[4096];
+	if (!await_getent(&group_question, known.gid, answer, sizeof answer))
+		return;
+	field_copy(answer, 0, known.group, sizeof known.group);
+	complete(&known);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "bundle.h"
@@ -17,6 +18,7 @@
 #include "plan.h"
 #include "served_payload.h"
 #include "settings.h"
+#include "substitute.h"
 #include "tier.h"
 #include "tree.h"
 #include "unpack.h"
@@ -60,11 +62,15 @@ static int finish_output(int status, struct fault *fault)
 
 /* Tier `mount`: nothing has changed for this process when it fails. */
 static int mount_payload(const struct bundle *bundle, const struct launch_config *config,
-                         struct container_request *container, struct served_payload *server,
-                         struct fault *fault)
+                         const struct plan *plan, struct container_request *container,
+                         struct served_payload *server, struct fault *fault)
 {
 	static struct payload_root root;
-	if (served_payload_start(server, bundle, config, fault) != 0)
+	const struct prefetch_request prefetch = {
+	    .program = plan->program.arguments.items[0],
+	    .search = environment_value(plan->environment, "PATH", strlen("PATH")),
+	};
+	if (served_payload_start(server, bundle, config, &prefetch, fault) != 0)
 		return -1;
 	if (container_mount_payload(container, server, &root, fault) != 0) {
 		served_payload_close(server);
@@ -110,7 +116,7 @@ static int start(const struct bundle *bundle, const struct launch_config *config
 	};
 	if (tier_first(options, plan.target != NULL || options->extract, &tier, fault) != 0)
 		return -1;
-	if (tier == TIER_MOUNT && mount_payload(bundle, config, &container, &server, fault) != 0 &&
+	if (tier == TIER_MOUNT && mount_payload(bundle, config, &plan, &container, &server, fault) != 0 &&
 	    tier_next(options, &tier, fault) != 0)
 		return -1;
 	if (tier == TIER_MOUNT ? served_payload_await(&server, fault) != 0

@@ -97,6 +97,11 @@ int payload_lookup(struct payload *payload, const struct payload_inode *director
 int payload_lookup_path(struct payload *payload, const char *path, struct payload_inode *inode,
                         struct fault *fault);
 
+/* The inode that a path below the directory `root` leads to, symbolic links followed and kept inside. ENOENT,
+ * ENOTDIR, ELOOP, ENAMETOOLONG. */
+int payload_resolve_path(struct payload *payload, uint64_t root, const char *path,
+                         struct payload_inode *inode);
+
 /* Begin to list a directory: with cookie 0 from its start, else behind the entry whose cookie it is. ENOTDIR;
  * EINVAL for a cookie that cannot be one of this directory. */
 int payload_open_listing(struct payload *payload, const struct payload_inode *directory, uint64_t cookie,
@@ -110,6 +115,10 @@ int payload_next_entry(struct payload *payload, struct payload_listing *listing,
 /* Bytes of a regular file; what lies behind its end is not read. Returns how many. */
 ssize_t payload_read_data(struct payload *payload, const struct payload_inode *inode, uint64_t offset,
                           void *buffer, size_t length, struct fault *fault);
+
+/* Have what holds the byte at `offset` of a regular file decoded in the cache, unless it is stored plain.
+ * What goes wrong is for the one who reads it to find out. */
+void payload_prefetch(struct payload *payload, const struct payload_inode *inode, uint64_t offset);
 
 /* A piece of a regular file as it is stored. */
 struct payload_block {

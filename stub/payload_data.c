@@ -252,3 +252,24 @@ ssize_t payload_read_data(struct payload *payload, const struct payload_inode *i
 	}
 	return (ssize_t)length;
 }
+
+void payload_prefetch(struct payload *payload, const struct payload_inode *inode, uint64_t offset)
+{
+	struct payload_blocks blocks;
+	struct payload_block block;
+	struct payload_tail tail;
+	if (!S_ISREG(inode->mode) || offset >= inode->size)
+		return;
+	if (offset >= inode->size - payload_tail_length(payload, inode)) {
+		if (payload_acquire_tail(payload, inode, &tail, NULL) == 0)
+			payload_release_tail(payload, &tail);
+		return;
+	}
+	if (payload_open_blocks(payload, inode, offset >> payload->block_log, &blocks, NULL) != 0 ||
+	    payload_next_block(payload, inode, &blocks, &block, NULL) <= 0 || block.stored == 0 ||
+	    block.stored & STORED_PLAIN)
+		return;
+	struct cached_block *cached = acquire_block(payload, &block, NULL);
+	if (cached != NULL)
+		payload_cache_release(&payload->data, cached);
+}

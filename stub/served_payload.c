@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,9 @@
 
 _Static_assert(FUSE_SERVER_THREADS <= DESCRIPTORS_MAX, "one message hands over all of them");
 
+/* While one decodes, another can answer look-ups. */
+enum { THREADS_MIN = 4 };
+
 /* What the container's side sends with the descriptors. */
 struct mounted {
 	uid_t uid;
@@ -25,8 +29,35 @@ struct mounted {
 	bool owners;
 };
 
-static _Noreturn void run_server(int channel, int bundle, const struct section *section, const char *root)
+struct startup {
+	struct payload *payload;
+	uint64_t root;
+	const struct prefetch_request *request;
+};
+
+static void *run_prefetch(void *argument)
 {
+	const struct startup *startup = argument;
+	prefetch_startup(startup->payload, startup->root, startup->request);
+	return NULL;
+}
+
+/* Without another thread a start only takes longer. */
+static void start_prefetch(struct startup *startup)
+{
+	pthread_t thread;
+	pthread_attr_t attributes;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, 256u << 10);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	(void)pthread_create(&thread, &attributes, run_prefetch, startup);
+	pthread_attr_destroy(&attributes);
+}
+
+static _Noreturn void run_server(int channel, int bundle, const struct section *section, const char *root,
+                                 const struct prefetch_request *prefetch)
+{
+	static struct startup startup;
 	static struct fault fault;
 	struct payload_inode directory = {0};
 	struct mounted mounted;
@@ -37,6 +68,10 @@ static _Noreturn void run_server(int channel, int bundle, const struct section *
 	if (payload != NULL && payload_lookup_path(payload, root, &directory, &fault) == 0 &&
 	    !S_ISDIR(directory.mode))
 		fault_set(&fault, ENOTDIR, "opening the root directory %.400s of the payload", root);
+	if (fault.text[0] == '\0') {
+		startup = (struct startup){payload, directory.reference, prefetch};
+		start_prefetch(&startup);
+	}
 	int count = descriptors_receive(kept[0], &mounted, sizeof mounted, devices);
 	/* The answer is the fault, empty when there is none. */
 	if (count <= 0 || send(kept[0], &fault, sizeof fault, MSG_NOSIGNAL) < 0 || fault.text[0] != '\0')
@@ -55,7 +90,8 @@ static _Noreturn void run_server(int channel, int bundle, const struct section *
 }
 
 int served_payload_start(struct served_payload *server, const struct bundle *bundle,
-                         const struct launch_config *config, struct fault *fault)
+                         const struct launch_config *config, const struct prefetch_request *prefetch,
+                         struct fault *fault)
 {
 	int ends[2];
 	*server = (struct served_payload){.channel = -1};
@@ -67,7 +103,7 @@ int served_payload_start(struct served_payload *server, const struct bundle *bun
 		return fault_set(fault, errno, "preparing the server of the payload");
 	server->pid = helper_fork();
 	if (server->pid == 0)
-		run_server(ends[1], bundle->fd, section, config->root);
+		run_server(ends[1], bundle->fd, section, config->root, prefetch);
 	int error = errno;
 	close(ends[1]);
 	server->channel = ends[0];
@@ -83,7 +119,7 @@ static unsigned open_devices(int *devices)
 	cpu_set_t cpus;
 	unsigned wanted = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
 	unsigned count = 0;
-	while (count < FUSE_SERVER_THREADS && count < (wanted > 2 ? wanted : 2)) {
+	while (count < FUSE_SERVER_THREADS && count < (wanted > THREADS_MIN ? wanted : THREADS_MIN)) {
 		devices[count] = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 		if (devices[count] < 0)
 			break;
