@@ -3,12 +3,17 @@ import { RundleError } from '../errors.js';
 import { algorithmOf, type Digest, hexOf } from '../oci/digest.js';
 import { type FileRange, wholeFile } from './file-range.js';
 
+/** What a blob is to the image, and its announced size in bytes: a store that has to fetch it needs to know. */
+export type BlobRole =
+  | { kind: 'manifest'; size?: number }
+  | { kind: 'config' | 'layer'; size: number };
+
 /** Where an image's blobs are found by their digest. What it gives is not verified yet. */
 export interface BlobStore {
   /**
    * The place of a blob on disk; `where` begins messages. Throws E_SOURCE when there is none.
    */
-  locate(digest: Digest, where: string): Promise<FileRange>;
+  locate(digest: Digest, where: string, role: BlobRole): Promise<FileRange>;
 }
 
 /** A blob's path relative to the layout (OCI image-layout.md): made from the digest and nothing else. */

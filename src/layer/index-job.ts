@@ -17,6 +17,9 @@ export interface IndexJob {
   spool: string;
 }
 
+/** A job whose archive may still be on its way. */
+export type ComingJob = Omit<IndexJob, 'file'> & { file: FileRange | Promise<FileRange> };
+
 /** What is known of an archive afterwards. */
 export interface ArchiveIndex {
   entries: TarEntry[];

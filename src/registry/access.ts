@@ -105,3 +105,19 @@ export interface PartialBlob {
   /** The bytes are worthless. Never throws. */
   discard(): Promise<void>;
 }
+
+/** Registries as everybody may use them: no credentials, no mirrors, nothing is kept. */
+export function anonymousAccess(environment: RegistryAccess['environment']): RegistryAccess {
+  return {
+    credentials: async () => undefined,
+    mirrors: originOnly,
+    certificates: [],
+    insecure: false,
+    environment,
+  };
+}
+
+/** Every reference is pulled from the host it names. */
+export const originOnly: MirrorSource = async ({ host, repository }) => [
+  { host, repository, insecure: false },
+];

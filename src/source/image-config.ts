@@ -19,7 +19,7 @@ export async function readConfig(
     );
   }
   const where = `reading the config of ${source}`;
-  const file = await store.locate(config.digest, where);
+  const file = await store.locate(config.digest, where, { kind: 'config', size: config.size });
   return parseConfig(await readBlob(file, config, MAX_DOCUMENT_SIZE, where), where);
 }
 

@@ -34,7 +34,7 @@ export async function loadImage(image: StoredImage, context: SourceContext): Pro
   );
   const parsed = await readConfig(store, manifest, source);
   if (alone) checkPlatform(parsed, context.platform, source);
-  const layers = await locateLayers(store, manifest, parsed, where);
+  const layers = locateLayers(store, manifest, parsed, where);
   const { root, omissions, diffIds } = await mergeLayers(layers, true, context);
   const provenance = {
     transport,
@@ -46,12 +46,13 @@ export async function loadImage(image: StoredImage, context: SourceContext): Pro
   return { root, config: parsed.config, provenance, omissions };
 }
 
-async function locateLayers(
+/** Starts to locate all layers; which of them can be used is known before. */
+function locateLayers(
   store: BlobStore,
   manifest: Manifest,
   { diffIds }: ParsedConfig,
   where: string,
-): Promise<LayerFile[]> {
+): LayerFile[] {
   const { layers } = manifest;
   if (layers.length !== diffIds.length) {
     throw new RundleError(
@@ -59,14 +60,18 @@ async function locateLayers(
       `${where}: the manifest has ${layers.length} layers, the config ${diffIds.length} diffIDs`,
     );
   }
-  const files: LayerFile[] = [];
-  for (const [index, { digest, size, mediaType }] of layers.entries()) {
-    const layer = `${where}: layer ${index + 1} of ${layers.length} (${digest})`;
-    refuseUnusable(mediaType, layer);
-    const file = await store.locate(digest, layer);
-    files.push({ file, digest, size, diffId: diffIds[index], label: digest });
+  const names = layers.map(({ digest }, index) => {
+    return `${where}: layer ${index + 1} of ${layers.length} (${digest})`;
+  });
+  for (const [index, { mediaType }] of layers.entries()) {
+    refuseUnusable(mediaType, names[index] ?? where);
   }
-  return files;
+  return layers.map(({ digest, size }, index) => {
+    const file = store.locate(digest, names[index] ?? where, { kind: 'layer', size });
+    // Who waits for it may have failed on another one before.
+    file.catch(() => undefined);
+    return { file, digest, size, diffId: diffIds[index], label: digest };
+  });
 }
 
 function refuseUnusable(mediaType: string, layer: string): void {

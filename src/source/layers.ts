@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { FileRange } from '../blob/file-range.js';
 import { indexArchives } from '../layer/index-archives.js';
-import type { ArchiveIndex, IndexJob } from '../layer/index-job.js';
+import type { ArchiveIndex, ComingJob } from '../layer/index-job.js';
 import type { Digest } from '../oci/digest.js';
 import { applyArchive } from '../rootfs/merge.js';
 import { type Directory, emptyDirectory, type Omission } from '../tree/node.js';
@@ -9,7 +9,8 @@ import type { SourceContext } from './transport.js';
 
 /** A layer that was found and not yet looked into. */
 export interface LayerFile {
-  file: FileRange;
+  /** A promise for one that is still being fetched: then it has digest, size and label. */
+  file: FileRange | Promise<FileRange>;
   /** What the manifest says of the stored bytes; undefined where there is none. */
   digest?: Digest | undefined;
   size?: number | undefined;
@@ -35,10 +36,11 @@ export async function mergeLayers(
   whiteouts: boolean,
   context: SourceContext,
 ): Promise<MergedLayers> {
-  const jobs = new Map<string, Omit<IndexJob, 'spool'>>();
+  const jobs = new Map<string, Omit<ComingJob, 'spool'>>();
   const keys = layers.map((layer, index) => {
-    const { path, offset } = layer.file;
-    const key = JSON.stringify([path, offset, layer.digest, layer.size, layer.diffId]);
+    const { file, digest, size, diffId } = layer;
+    const place = 'path' in file ? [file.path, file.offset] : [];
+    const key = JSON.stringify([...place, digest, size, diffId]);
     if (!jobs.has(key)) jobs.set(key, jobOf(layer, index, layers.length));
     return key;
   });
@@ -58,7 +60,7 @@ export async function mergeLayers(
 
 /** The index of each layer; one that another load of the same source has read is not read again. */
 async function indexLayers(
-  jobs: ReadonlyMap<string, Omit<IndexJob, 'spool'>>,
+  jobs: ReadonlyMap<string, Omit<ComingJob, 'spool'>>,
   context: SourceContext,
 ): Promise<Map<string, ArchiveIndex>> {
   const none = async () => new Map<string, ArchiveIndex>();
@@ -77,8 +79,9 @@ async function indexLayers(
   return known;
 }
 
-function jobOf(layer: LayerFile, index: number, count: number): Omit<IndexJob, 'spool'> {
+function jobOf(layer: LayerFile, index: number, count: number): Omit<ComingJob, 'spool'> {
   const { file, digest, size, diffId, label } = layer;
   const position = count === 1 ? 'the layer' : `layer ${index + 1} of ${count}`;
-  return { name: `${position} (${label ?? file.path})`, file, digest, size, diffId };
+  const name = label ?? ('path' in file ? file.path : digest);
+  return { name: `${position} (${name})`, file, digest, size, diffId };
 }

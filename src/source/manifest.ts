@@ -102,7 +102,7 @@ class ManifestSearch {
 
   /** The manifest or index that `descriptor` points at, verified; each is read once. */
   async read(descriptor: Descriptor): Promise<ImageDocument> {
-    const { digest, mediaType } = descriptor;
+    const { digest, mediaType, size } = descriptor;
     if (isSchema1(mediaType)) {
       throw new RundleError(
         'E_UNSUPPORTED',
@@ -119,7 +119,7 @@ class ManifestSearch {
       );
     }
     const where = `reading the manifest of ${this.#source}`;
-    const file = await this.#store.locate(digest, where);
+    const file = await this.#store.locate(digest, where, { kind: 'manifest', size });
     const bytes = await readBlob(file, descriptor, MAX_DOCUMENT_SIZE, where);
     const document = parseDocument(bytes, mediaType, `${where} (${digest})`);
     this.#documents.set(digest, document);

@@ -1,5 +1,6 @@
 import { RundleError } from '../errors.js';
 import { directory } from './dir.js';
+import { docker } from './docker.js';
 import { dockerArchive } from './docker-archive.js';
 import { ociLayout } from './oci.js';
 import { ociArchive } from './oci-archive.js';
@@ -12,6 +13,7 @@ export type { SourceContext, SourceSpecification } from './transport.js';
 
 /** Every kind of source there is. */
 const TRANSPORTS: readonly Transport[] = [
+  docker,
   ociLayout,
   ociArchive,
   dockerArchive,
@@ -33,7 +35,7 @@ export function parseSource(specification: string): SourceSpecification {
 
 /**
  * Opens a source and merges its layers into one tree; everything is verified on the way. Errors: E_USAGE as `parseSource`; E_SOURCE (cannot be
- * read, blob or reference missing), E_FORMAT, E_DIGEST, E_PLATFORM, E_LAYER, E_UNSUPPORTED; E_OUTPUT when the spool directory
+ * read, blob or reference missing), E_FORMAT, E_DIGEST, E_PLATFORM, E_LAYER, E_UNSUPPORTED; E_NETWORK and E_AUTH from registries; E_OUTPUT when the spool directory
  * cannot take what has to be uncompressed.
  */
 export async function loadSource(

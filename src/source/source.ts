@@ -14,10 +14,12 @@ export interface LoadedSource {
 
 /** Recorded in the manifest so that a bundle says exactly what it was made from. */
 export interface Provenance {
-  /** Transport: `oci`, `oci-archive`, `docker-archive`, `dir`, `tar`. */
+  /** Transport: `docker`, `oci`, `oci-archive`, `docker-archive`, `dir`, `tar`. */
   transport: string;
   /** Reference inside the source (a tag or ref name), where there is one; never a local path. */
   reference?: string;
+  /** Digest of the index that a registry gave for the reference, when the manifest was chosen from one. */
+  indexDigest?: string;
   /** Digest of the image manifest, where the source has one. */
   manifestDigest?: string;
   /** Digest of the image config, where the source has one. */

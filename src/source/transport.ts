@@ -1,4 +1,5 @@
 import type { Platform } from '../oci/platform.js';
+import type { RegistryAccess } from '../registry/access.js';
 import type { SharedWork } from './shared-work.js';
 import type { LoadedSource } from './source.js';
 
@@ -14,12 +15,14 @@ export interface SourceContext {
   /** What loads of the same source for other platforms have found out already. They then have the spool directory in common. */
   shared?: SharedWork;
   onProgress?: (step: SourceStep) => void;
+  /** How registries are reached; without it anonymously, and nothing is kept. */
+  registry?: RegistryAccess | undefined;
 }
 
 /** How far an archive or layer has been read, in stored bytes. */
 export interface SourceStep {
   /** `verify`: an archive that holds an image is being uncompressed; `layer`: a layer is being read. */
-  phase: 'verify' | 'layer';
+  phase: 'download' | 'verify' | 'layer';
   name: string;
   done: number;
   /** Undefined while it is not known. */

@@ -52,7 +52,7 @@ describe('specifications', () => {
     expect(parseSource('tar:x.tar')).toEqual({ transport: 'tar', location: 'x.tar' });
   });
 
-  test.each(['', 'oci', 'x.tar', '/path', ':x', 'docker://ubuntu', 'OCI:x'])(
+  test.each(['', 'oci', 'x.tar', '/path', ':x', 'ftp://ubuntu', 'OCI:x'])(
     'unknown: %j',
     (text) => {
       expect(() => parseSource(text)).toThrow(
