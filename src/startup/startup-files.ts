@@ -18,10 +18,17 @@ const LIBRARY_DIRECTORIES = [
 ].map((path) => fromText(path));
 
 /**
- * Bytes that are stored uncompressed at most. A C library alone has twice as many: with it the Debian image
- * of the benchmark grows by 1.7 MB, beyond what its size may be.
+ * Bytes that are stored uncompressed at most: enough for a C library with its loader, 1.1 MB more of file. Of a small
+ * image only a share, which a small C library still fits into.
  */
-export const STARTUP_LIMIT = 1024 * 1024;
+export const STARTUP_LIMIT = 2560 * 1024;
+const SHARE = 1 / 8;
+
+/** What every start reads besides programs: the launcher itself looks the caller up in the last two. */
+const SMALL_FILES = ['/etc/ld.so.cache', '/etc/passwd', '/etc/group'].map((path) => fromText(path));
+
+/** What programs have in common: the loader and the C library are what this one needs. */
+const SHELL = fromText('/bin/sh');
 
 export interface StartupPrograms {
   /** The entrypoint's and cmd's first words, and `/bin/sh` when a script runs. */
@@ -31,20 +38,25 @@ export interface StartupPrograms {
 }
 
 /**
- * The startup files of `root`, each once, in the order in which a start needs them; together at most
- * `limit` bytes: one that does not fit is left out, but not what it needs. What is missing or not ELF is
+ * The startup files of `root`, each once: what every start reads, then programs and what they need; together at
+ * most `limit` bytes: one that does not fit is left out, but not what it needs. What is missing or not ELF is
  * passed over.
  */
 export async function startupFiles(
   root: Directory,
   { programs, searchPath }: StartupPrograms,
-  limit = STARTUP_LIMIT,
+  limit = Math.min(STARTUP_LIMIT, Math.floor(contentBytes(root) * SHARE)),
 ): Promise<RegularFile[]> {
   const seen = new Set<RegularFile>();
   const found: RegularFile[] = [];
   let room = limit;
-  const pending = programs.map((program) => findProgram(root, program, searchPath)).reverse();
-  pending.unshift(regularFile(root, fromText('/etc/ld.so.cache')));
+  const shell = regularFile(root, SHELL);
+  const common = shell === undefined ? [] : await filesNeededBy(root, shell, searchPath);
+  const pending = [
+    ...SMALL_FILES.map((path) => regularFile(root, path)),
+    ...common,
+    ...programs.map((program) => findProgram(root, program, searchPath)),
+  ].reverse();
   while (pending.length > 0) {
     const file = pending.pop();
     if (file === undefined || seen.has(file)) continue;
@@ -57,6 +69,17 @@ export async function startupFiles(
     pending.push(...needed.reverse());
   }
   return found;
+}
+
+/** Bytes of all regular files; one with several names counts as often. */
+function contentBytes(root: Directory): number {
+  let total = 0;
+  const pending: Node[] = [root];
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    if (node.kind === 'file') total += node.size;
+    if (node.kind === 'directory') for (const child of node.children.values()) pending.push(child);
+  }
+  return total;
 }
 
 async function filesNeededBy(

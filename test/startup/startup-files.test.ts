@@ -36,6 +36,31 @@ test('a program brings its loader and libraries, as ldd names them', async () =>
   expect(found[0]).toBe(files.get('/usr/bin/env'));
 });
 
+test('what every start reads comes first, the C library before a program that is too large', async () => {
+  const { root, files } = treeWith('/bin/sh');
+  const passwd = memoryFile(Buffer.from('root:x:0:0::/:/bin/sh\n'), metadata);
+  insert(root, fromText('/etc/passwd'), passwd);
+  insert(root, fromText('/large'), memoryFile(Buffer.alloc(64 << 20), metadata));
+  const libraries = [...files].filter(([path]) => path !== '/bin/sh').map(([, file]) => file);
+  const found = await startupFiles(root, {
+    programs: [fromText('/large')],
+    searchPath: fromText(''),
+  });
+  expect(found[0]).toBe(passwd);
+  expect(new Set(found.slice(1))).toEqual(new Set(libraries));
+});
+
+test('of a small image only an eighth is stored uncompressed', async () => {
+  const { root, files } = treeWith('/bin/sh');
+  const total = [...files.values()].reduce((sum, { size }) => sum + size, 0);
+  const found = await startupFiles(root, {
+    programs: [fromText('/bin/sh')],
+    searchPath: fromText(''),
+  });
+  expect(found.length).toBeGreaterThan(0);
+  expect(found.reduce((sum, { size }) => sum + size, 0)).toBeLessThanOrEqual(total / 8);
+});
+
 test('a script brings its interpreter, also through env', async () => {
   const { root, files } = treeWith('/usr/bin/env');
   for (const line of ['#!/usr/bin/env\n', '#! /usr/bin/env -S x\n']) {
