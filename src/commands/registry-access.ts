@@ -1,6 +1,7 @@
+import { credentialSource } from '../credentials/credential-source.js';
 import { RundleError } from '../errors.js';
+import { mirrorSource } from '../mirrors/mirror-source.js';
 import type { CredentialSource, RegistryAccess } from '../registry/access.js';
-import { originOnly } from '../registry/access.js';
 import { readCertificates } from '../registry/certificates.js';
 import { parseReference } from '../registry/reference.js';
 import { parseSource } from '../source/open.js';
@@ -68,7 +69,7 @@ export async function registryAccess(
     throw new RundleError('E_USAGE', '--password-stdin needs --username');
   }
   const certificates = (cacert ?? []).map((path) => readCertificates(path, '--cacert'));
-  const stored = noCredentials;
+  const stored = credentialSource(environment);
   return {
     credentials:
       username === undefined
@@ -80,14 +81,12 @@ export async function registryAccess(
             stored,
             input,
           ),
-    mirrors: originOnly,
+    mirrors: mirrorSource(environment),
     certificates: await Promise.all(certificates),
     insecure: insecure ?? false,
     environment,
   };
 }
-
-const noCredentials: CredentialSource = async () => undefined;
 
 /** What the options say, for the host of the source alone; other hosts, such as mirrors, get what is stored for them. */
 async function forUser(

@@ -82,9 +82,14 @@ export interface BlobCache {
   find(digest: Digest, size: number | undefined): Promise<FileRange | undefined>;
   /**
    * The place to write a blob to, with what an earlier download has left there; or the blob itself, when somebody else has completed it
-   * meanwhile. One writer at a time for each place. Throws E_OUTPUT.
+   * meanwhile. One writer at a time for each place: it may wait for another process that is writing the same blob. Throws E_OUTPUT, and
+   * the reason of `signal` when it is aborted.
    */
-  begin(digest: Digest, size: number | undefined): Promise<PartialBlob | FileRange>;
+  begin(
+    digest: Digest,
+    size: number | undefined,
+    signal?: AbortSignal,
+  ): Promise<PartialBlob | FileRange>;
   /** A blob that `find` gave turned out not to be what its name says: it must not be found again. Never throws. */
   reject(digest: Digest): Promise<void>;
 }

@@ -114,7 +114,7 @@ export class RegistryStore implements BlobStore {
   }): Promise<FileRange> {
     const { digest, size, onProgress } = request;
     this.#abort.signal.throwIfAborted();
-    const place = await this.#context.cache.begin(digest, size);
+    const place = await this.#context.cache.begin(digest, size, this.#abort.signal);
     if ('offset' in place) {
       onProgress?.(size);
       return place;
