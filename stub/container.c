@@ -276,7 +276,10 @@ int container_enter(const struct container_request *request, struct fault *fault
 		become_root(&here.identity);
 	here.mapped_root = here.user_namespace && here.identity.uid == 0;
 	if (request->pid) {
-		identity_await_group(); /* asked by this process */
+		/* Both are children of this process. */
+		identity_await_group();
+		if (request->payload != NULL)
+			payload_root_reap(request->payload);
 		if (supervise_fork(fault) != 0)
 			return -1;
 	}
@@ -289,5 +292,7 @@ int container_enter(const struct container_request *request, struct fault *fault
 		return -1;
 	if (request->pid)
 		supervise_rearm();
+	else if (request->payload != NULL)
+		payload_root_reap(request->payload);
 	return 0;
 }

@@ -181,8 +181,8 @@ void payload_release_tail(struct payload *payload, struct payload_tail *tail)
 	payload_cache_release(&payload->data, tail->block);
 }
 
-/* `length` bytes at `offset` of one block: a whole one is decoded in place, a part of one through the cache.
- */
+/* `length` bytes at `offset` of one block: read where it is stored plain, decoded in place when all of it is
+ * wanted, and through the cache for a part. */
 static int read_from_block(struct payload *payload, const struct payload_block *block, uint32_t offset,
                            unsigned char *buffer, uint32_t length, struct fault *fault)
 {
@@ -190,6 +190,8 @@ static int read_from_block(struct payload *payload, const struct payload_block *
 		memset(buffer, 0, length);
 		return 0;
 	}
+	if (block->stored == (block->length | STORED_PLAIN))
+		return payload_read(payload, block->offset + offset, buffer, length, "data block", fault);
 	if (length == block->length)
 		return payload_decode_block(payload, block, buffer, fault);
 	struct cached_block *cached = acquire_block(payload, block, fault);

@@ -105,6 +105,12 @@ static _Noreturn void make_and_send(const struct payload_root_request *request, 
 	_exit(descriptors_send(channel, &report, sizeof report, descriptors, report.result == 0 ? 5 : 0));
 }
 
+void payload_root_reap(const struct payload_root *root)
+{
+	while (waitpid(root->maker, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
 int payload_root_make(const struct payload_root_request *request, struct payload_root *root,
                       struct fault *fault)
 {
@@ -122,17 +128,21 @@ int payload_root_make(const struct payload_root_request *request, struct payload
 	close(ends[0]);
 	if (child < 0)
 		return fault_set(fault, error, "starting the process that mounts the payload");
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
-	if (count < 0 || (report.result == 0 && count != 5))
-		return fault_set(fault, 0, "the process that was to mount the payload ended early");
-	if (report.result != 0) {
-		*fault = report.fault;
-		return -1;
+	*root = (struct payload_root){.maker = child};
+	if (count == 5 && report.result == 0) {
+		root->user_namespace = report.user_namespace;
+		root->user = descriptors[0];
+		root->mount = descriptors[1];
+		root->host = descriptors[2];
+		root->directory = descriptors[3];
+		root->base = descriptors[4];
+		return 0;
 	}
-	*root = (struct payload_root){report.user_namespace, descriptors[0], descriptors[1],
-	                              descriptors[2],        descriptors[3], descriptors[4]};
-	return 0;
+	payload_root_reap(root);
+	if (count != 0 || report.result == 0)
+		return fault_set(fault, 0, "the process that was to mount the payload ended early");
+	*fault = report.fault;
+	return -1;
 }
 
 /* Entering a mount namespace leads to its root; in a chroot the caller's is another. */

@@ -24,6 +24,7 @@ struct payload_root {
 	int user, mount;     /* the namespaces; user -1 without one */
 	int host, directory; /* root and working directory of the caller, as they are in `mount` */
 	int base;            /* the tmpfs */
+	pid_t maker;         /* the process that made it, which ends */
 };
 
 /* Make namespaces and mount the payload there, at a directory of the host that is none of the avoided paths
@@ -40,6 +41,9 @@ int payload_root_join(const struct payload_root *root, struct fault *fault);
  * under an overlay whose changes live in memory (Linux 5.11 in a user namespace). What an earlier call gave
  * is unmounted. Returns -1 with a fault on failure. */
 int payload_root_open(const struct payload_root *root, bool writable, struct fault *fault);
+
+/* Wait until the process that made it has ended: the program must not have it as a child. */
+void payload_root_reap(const struct payload_root *root);
 
 /* Close what payload_root_make opened. */
 void payload_root_close(const struct payload_root *root);

@@ -58,6 +58,11 @@ static _Noreturn void run_server(int channel, int bundle, const struct section *
                                  const struct prefetch_request *prefetch)
 {
 	static struct startup startup;
+	/* The arguments are about to be overwritten. */
+	const struct prefetch_request kept_prefetch = {
+	    .program = strdup(prefetch->program),
+	    .search = prefetch->search == NULL ? NULL : strdup(prefetch->search),
+	};
 	static struct fault fault;
 	struct payload_inode directory = {0};
 	struct mounted mounted;
@@ -68,8 +73,8 @@ static _Noreturn void run_server(int channel, int bundle, const struct section *
 	if (payload != NULL && payload_lookup_path(payload, root, &directory, &fault) == 0 &&
 	    !S_ISDIR(directory.mode))
 		fault_set(&fault, ENOTDIR, "opening the root directory %.400s of the payload", root);
-	if (fault.text[0] == '\0') {
-		startup = (struct startup){payload, directory.reference, prefetch};
+	if (fault.text[0] == '\0' && kept_prefetch.program != NULL) {
+		startup = (struct startup){payload, directory.reference, &kept_prefetch};
 		start_prefetch(&startup);
 	}
 	int count = descriptors_receive(kept[0], &mounted, sizeof mounted, devices);
