@@ -1,5 +1,5 @@
 import { lstatSync, readdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemReason } from '../blob/file-range.js';
 import { RundleError, reasonOf } from '../errors.js';
@@ -111,7 +111,7 @@ function chosen(
 
 async function assertMayPrune(root: string): Promise<void> {
   try {
-    await assertOwn(root);
+    await assertOwn(await realpath(root));
   } catch (cause) {
     throw new RundleError('E_OUTPUT', `pruning the cache ${root}: ${reasonOf(cause)}`, { cause });
   }

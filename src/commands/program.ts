@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { buildCommand } from './build.js';
+import { cacheCommand } from './cache.js';
 import { inspectCommand } from './inspect.js';
 import { unpackCommand } from './unpack.js';
 
@@ -21,10 +22,11 @@ export function program(): Command {
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .addHelpText('after', HELP);
-  for (const part of [buildCommand(), inspectCommand(), unpackCommand()]) {
+  for (const part of [buildCommand(), inspectCommand(), unpackCommand(), cacheCommand()]) {
     command.addCommand(part.helpOption('-h, --help', 'print this help').helpGroup('Commands:'));
   }
-  for (const part of [command, ...command.commands]) {
+  const nested = command.commands.flatMap((part) => part.commands);
+  for (const part of [command, ...command.commands, ...nested]) {
     part.exitOverride().configureOutput({ writeErr: () => undefined });
   }
   return command;
