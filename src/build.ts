@@ -1,23 +1,39 @@
 import { statSync } from 'node:fs';
-import { type Architecture, architectureFromOci } from './bundle/architecture.js';
-import { type AssembleRequest, assembleBundle, type BundleSummary } from './bundle/assemble.js';
+import {
+  assertBuiltFor,
+  joinImages,
+  launcherArchitecture,
+  orderPlatforms,
+  type PlatformImage,
+} from './build-platforms.js';
+import type { Architecture } from './bundle/architecture.js';
+import {
+  assembleBundle,
+  type BundlePlatform,
+  type BundleSummary,
+  type Description,
+  type ImageDescription,
+  type LaunchSettings,
+} from './bundle/assemble.js';
 import { checkOutput } from './bundle/output.js';
-import { RundleError } from './errors.js';
 import type { ImageConfig } from './oci/config.js';
-import { formatPlatform, type Platform } from './oci/platform.js';
-import type { Progress } from './progress/progress.js';
+import type { Platform } from './oci/platform.js';
+import type { Phase, Progress } from './progress/progress.js';
+import type { RegistryAccess } from './registry/access.js';
 import type { ConfigOverrides } from './rootfs/config-overrides.js';
 import type { CopySpecification } from './rootfs/copy.js';
 import type { MountSpecification } from './rootfs/mount-specification.js';
 import { applyOverrides, type OverriddenImage } from './rootfs/overrides.js';
 import { loadSource } from './source/open.js';
+import { SharedWork } from './source/shared-work.js';
 import type { LoadedSource } from './source/source.js';
-import type { SourceStep } from './source/transport.js';
+import type { SourceContext, SourceStep } from './source/transport.js';
 import { assertPayloadOptions } from './squashfs/options.js';
 import { writePayload } from './squashfs/writer.js';
 import { startupFiles } from './startup/startup-files.js';
 import { withTemporaryDirectory } from './temporary-directory.js';
 import { fromText } from './tree/byte-string.js';
+import type { RegularFile } from './tree/node.js';
 import { VERSION } from './version.js';
 
 /** What to build, from what, and with which changes. */
@@ -28,7 +44,8 @@ export interface BuildRequest {
   output: string;
   /** Replace an existing output. */
   force: boolean;
-  platform?: Platform | undefined;
+  /** Where the bundle is to start, each architecture once; without any, what the source has for this machine. */
+  platforms: readonly Platform[];
   changes: Changes;
   payload: { blockSize: number; level: number };
 }
@@ -53,6 +70,8 @@ export interface BuildContext {
   workers: number;
   /** SOURCE_DATE_EPOCH: the time of what the build itself makes, and the cap for copied files. Seconds. */
   sourceDateEpoch?: number | undefined;
+  /** How registries are reached; without it anonymously. */
+  registry?: RegistryAccess | undefined;
 }
 
 /**
@@ -94,62 +113,117 @@ export async function buildUnchanged(
   }));
 }
 
+type Change = (
+  source: LoadedSource,
+) => Promise<{ architecture: Architecture; image: OverriddenImage }>;
+
 async function build(
   request: BuildRequest,
   context: BuildContext,
-  change: (source: LoadedSource) => Promise<{ architecture: Architecture; image: OverriddenImage }>,
+  change: Change,
 ): Promise<BundleSummary> {
   const { blockSize, level } = request.payload;
   const { progress } = context;
   assertPayloadOptions(blockSize, level);
+  const platforms = orderPlatforms(request.platforms, request.source);
   await checkOutput(request.output, request.force);
   return withTemporaryDirectory(async (spoolDirectory) => {
-    const source = await loadSource(request.source, {
-      ...(request.platform && { platform: request.platform }),
+    const images = await loadImages(request, platforms, change, {
       spoolDirectory,
+      registry: context.registry,
+      shared: new SharedWork(),
       onProgress: sumOfSteps(progress),
     });
-    const { architecture, image } = await change(source);
-    const launch = launchSettings(image, request.changes);
-    const rawFirst = await startupFiles(source.root, {
-      programs: firstPrograms(image),
-      searchPath: fromText(searchPath(image.config)),
-    });
+    const buildTime = context.sourceDateEpoch ?? 0;
+    const { root, trees, omissions } = joinImages(images, buildTime);
     return assembleBundle({
       output: request.output,
       force: request.force,
-      architectures: [architecture],
-      launch,
-      description: describe(request, source, image),
+      platforms: images.map(({ platform }, index): BundlePlatform => {
+        const tree = trees[index];
+        return tree === undefined ? platform : { ...platform, tree };
+      }),
+      description: describe(request, omissions),
       writePayload: (output, start) =>
-        writePayload(source.root, output, start, {
+        writePayload(root, output, start, {
           blockSize,
           level,
           workers: context.workers,
-          buildTime: context.sourceDateEpoch ?? 0,
-          rawFirst,
+          buildTime,
+          rawFirst: images.flatMap((image) => image.startupFiles),
           onProgress: (done, total) => progress.update('packing', done, total),
         }),
     });
   });
 }
 
-/** Layers are read several at a time: what is shown is their sum. */
+/** An image with everything that the bundle needs of it. */
+interface LoadedImage extends PlatformImage {
+  platform: BundlePlatform;
+  startupFiles: readonly RegularFile[];
+}
+
+/** One after the other: each of them reads its layers with all processors. */
+async function loadImages(
+  request: BuildRequest,
+  platforms: readonly (Platform | undefined)[],
+  change: Change,
+  context: SourceContext,
+): Promise<LoadedImage[]> {
+  const images: LoadedImage[] = [];
+  for (const platform of platforms) {
+    const source = await loadSource(request.source, { ...context, ...(platform && { platform }) });
+    if (platform !== undefined && platforms.length > 1) {
+      assertBuiltFor(source, platform, request.source);
+    }
+    const { architecture, image } = await change(source);
+    images.push({
+      architecture,
+      root: source.root,
+      omissions: [...source.omissions, ...image.omissions],
+      platform: {
+        architecture,
+        launch: launchSettings(image, request.changes),
+        image: describeImage(source, image),
+      },
+      startupFiles: await startupFiles(source.root, {
+        programs: firstPrograms(image),
+        searchPath: fromText(searchPath(image.config)),
+      }),
+    });
+  }
+  return images;
+}
+
+/** What is shown of a step. */
+const PHASES: Readonly<Record<SourceStep['phase'], Phase>> = {
+  download: 'download',
+  verify: 'archive',
+  layer: 'layers',
+};
+
+/**
+ * Layers are fetched and read several at a time: what is shown is their sum, and of layers that are read while others are still fetched,
+ * which takes longer, nothing.
+ */
 function sumOfSteps(progress: Progress): (step: SourceStep) => void {
   const steps = new Map<string, SourceStep>();
   return (step) => {
     steps.set(`${step.phase} ${step.name}`, step);
+    const downloads = [...steps.values()].filter(({ phase }) => phase === 'download');
+    const isDownloading = downloads.some(({ done, total }) => done < (total ?? 0));
+    if (isDownloading && step.phase !== 'download') return;
     const alike = [...steps.values()].filter(({ phase }) => phase === step.phase);
     const done = alike.reduce((sum, one) => sum + one.done, 0);
     const total = alike.reduce<number | undefined>(
       (sum, one) => (sum === undefined || one.total === undefined ? undefined : sum + one.total),
       0,
     );
-    progress.update(step.phase === 'layer' ? 'layers' : 'archive', done, total);
+    progress.update(PHASES[step.phase], done, total);
   };
 }
 
-function launchSettings(image: OverriddenImage, changes: Changes): AssembleRequest['launch'] {
+function launchSettings(image: OverriddenImage, changes: Changes): LaunchSettings {
   const { config, startsThroughRc } = image;
   return {
     entrypoint: (config.entrypoint ?? []).map(fromText),
@@ -164,28 +238,28 @@ function launchSettings(image: OverriddenImage, changes: Changes): AssembleReque
   };
 }
 
-function describe(
-  request: BuildRequest,
-  source: LoadedSource,
-  image: OverriddenImage,
-): AssembleRequest['description'] {
-  const { config } = image;
+function describe(request: BuildRequest, omissions: Description['omissions']): Description {
   const { description } = request.changes;
   return {
     rundle: VERSION,
     ...(description !== undefined && { description }),
+    overrides: describeChanges(request.changes),
+    payload: request.payload,
+    omissions,
+  };
+}
+
+function describeImage(source: LoadedSource, { config }: OverriddenImage): ImageDescription {
+  return {
     labels: config.labels,
     provenance: source.provenance,
     ...(config.created !== undefined && { created: config.created }),
-    overrides: describeChanges(request.changes),
     config: {
       user: config.user,
       ...(config.stopSignal !== undefined && { stopSignal: config.stopSignal }),
       exposedPorts: config.exposedPorts,
       volumes: config.volumes,
     },
-    payload: request.payload,
-    omissions: [...source.omissions, ...image.omissions],
   };
 }
 
@@ -206,17 +280,6 @@ function describeChanges(changes: Changes): string[] {
     ...(changes.mountCwd ? ['mount-cwd'] : []),
     ...(changes.target === undefined ? [] : [`target ${changes.target}`]),
   ];
-}
-
-/** The launcher an image needs. Throws E_PLATFORM for one that no launcher can start. */
-function launcherArchitecture(config: ImageConfig, source: string): Architecture {
-  const architecture = architectureFromOci(config.architecture);
-  if (architecture !== undefined && config.os === 'linux') return architecture;
-  throw new RundleError(
-    'E_PLATFORM',
-    `building from ${source}: the image is for ${formatPlatform(config)}, which no launcher can start`,
-    { hint: 'images for linux/amd64 and linux/arm64 can be bundled' },
-  );
 }
 
 /** What the kernel opens first: packed so that a start finds it fast. */

@@ -4,7 +4,7 @@ import { chmod, copyFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { systemReason } from './blob/file-range.js';
-import { architectureFromOci } from './bundle/architecture.js';
+import { type Architecture, architectureFromOci } from './bundle/architecture.js';
 import { launcherPath, loadLauncher } from './bundle/launchers.js';
 import { RundleError, reasonOf } from './errors.js';
 import { withEnding } from './interruption.js';
@@ -24,7 +24,8 @@ const MESSAGE_LIMIT = 64 * 1024;
 
 /**
  * Writes the tree of the bundle at `bundle` into `directory`, which must be missing or empty. The launcher of this machine does
- * it, because Node can make neither devices nor extended attributes. Returns what the caller's rights did not allow.
+ * it, because Node can make neither devices nor extended attributes. Of several trees it is the one for `architecture`, and unless that is given
+ * the one for this machine. Returns what the caller's rights did not allow.
  *
  * Throws E_LAUNCHER when there is no launcher for this machine, E_OUTPUT with the launcher's own words when it fails; then
  * the directory is as it was.
@@ -33,12 +34,13 @@ export async function unpackBundle(
   bundle: string,
   directory: string,
   temporary: string,
+  architecture?: Architecture,
 ): Promise<LeftOut[]> {
   const launcher = await prepareLauncher(temporary);
   const before = await stateOf(directory);
-  const child = spawn(launcher, ['unpack', '0', named(bundle), named(directory)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const args = ['unpack', '0', named(bundle), named(directory)];
+  if (architecture !== undefined) args.push(architecture);
+  const child = spawn(launcher, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = collect(child, launcher);
   const undo = async () => {
     child.kill('SIGKILL');
@@ -55,7 +57,7 @@ export async function unpackBundle(
 }
 
 /** The architecture whose launcher runs here. Throws E_LAUNCHER. */
-export function hostArchitecture(): 'x86_64' | 'aarch64' {
+export function hostArchitecture(): Architecture {
   const architecture = architectureFromOci(hostPlatform().architecture);
   if (architecture !== undefined && process.platform === 'linux') return architecture;
   throw new RundleError(

@@ -38,6 +38,18 @@ int bundle_read(int fd, void *buffer, size_t length, uint64_t offset)
 	return 0;
 }
 
+uint32_t bundle_architecture(const char *name)
+{
+	return strcmp(name, "x86_64") == 0    ? BUNDLE_ARCH_X86_64
+	       : strcmp(name, "aarch64") == 0 ? BUNDLE_ARCH_AARCH64
+	                                      : BUNDLE_ARCH_NONE;
+}
+
+const char *bundle_architecture_name(uint32_t arch)
+{
+	return arch == BUNDLE_ARCH_X86_64 ? "x86_64" : arch == BUNDLE_ARCH_AARCH64 ? "aarch64" : "unknown";
+}
+
 const char *bundle_section_name(uint32_t kind)
 {
 	switch (kind) {

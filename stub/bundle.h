@@ -53,6 +53,11 @@ const struct section *bundle_section(const struct bundle *bundle, enum section_k
 /* What a section is called in messages: "launch config". */
 const char *bundle_section_name(uint32_t kind);
 
+/* The architecture of that name; BUNDLE_ARCH_NONE when it is not known. And back, "unknown" when it has none.
+ */
+uint32_t bundle_architecture(const char *name);
+const char *bundle_architecture_name(uint32_t arch);
+
 /* The section's bytes in malloc'ed memory, with a NUL after the last one. NULL with a fault when it has more
  * than `limit` bytes or cannot be read. Nothing is hashed. */
 void *bundle_read_section(const struct bundle *bundle, const struct section *section, size_t limit,

@@ -17,16 +17,10 @@ struct facts {
 	const struct bundle *bundle;
 	const struct launch_config *config;
 	const struct section *payload; /* NULL when it is missing */
+	char payload_sha256[2 * SHA256_SIZE + 1];
 	const char *architectures[BUNDLE_MAX_SECTIONS + 1];
 	char *manifest; /* NULL when there is none that can be used */
 };
-
-static const char *architecture_name(uint32_t machine)
-{
-	return machine == BUNDLE_ARCH_X86_64    ? "x86_64"
-	       : machine == BUNDLE_ARCH_AARCH64 ? "aarch64"
-	                                        : "unknown";
-}
 
 static int gather(struct facts *facts, struct fault *fault)
 {
@@ -35,9 +29,11 @@ static int gather(struct facts *facts, struct fault *fault)
 	for (uint32_t i = 0; i < bundle->count; i++) {
 		const struct section *section = &bundle->sections[i];
 		if (section->kind == SECTION_LAUNCH_CONFIG)
-			facts->architectures[count++] = architecture_name(section->arch);
-		if (section->kind == SECTION_PAYLOAD && section->index == facts->config->payload)
+			facts->architectures[count++] = bundle_architecture_name(section->arch);
+		if (section->kind == SECTION_PAYLOAD && section->index == facts->config->payload) {
 			facts->payload = section;
+			sha256_hex(section->sha256, facts->payload_sha256);
+		}
 	}
 	const struct section *manifest = bundle_section(bundle, SECTION_MANIFEST, BUNDLE_ARCH_NONE, 0);
 	if (manifest == NULL || manifest->size > MANIFEST_LIMIT)
@@ -68,7 +64,9 @@ static void write_json(FILE *stream, const struct facts *facts)
 	json_texts(&json, "tiers", tier_names);
 	json_number(&json, "fileSize", facts->bundle->size);
 	json_number(&json, "payloadSize", facts->payload == NULL ? 0 : facts->payload->size);
-	json_text(&json, "payloadSha256", config->id);
+	json_text(&json, "payloadSha256", facts->payload_sha256);
+	json_text(&json, "root", config->root);
+	json_text(&json, "id", config->id);
 	json_number(&json, "extractedSize", config->size);
 	json_number(&json, "inodes", config->inodes);
 	if (config->target != NULL)
@@ -148,25 +146,61 @@ static void write_size(FILE *stream, const char *label, uint64_t bytes)
 		fprintf(stream, "%.1f MB", (double)bytes / 1e6);
 }
 
+/* What is shown of the manifest. With images for several architectures `own` begins the paths of the one for
+ * `arch`; with one it is empty. */
+struct manifest_view {
+	FILE *stream;
+	const char *arch;
+	char own[sizeof "platforms.255."];
+};
+
+static bool starts_with(const char *text, const char *start)
+{
+	return strncmp(text, start, strlen(start)) == 0;
+}
+
+static void find_own_image(void *context, const char *path, const char *value)
+{
+	static const char list[] = "platforms.";
+	struct manifest_view *view = context;
+	if (!starts_with(path, list) || strcmp(value, view->arch) != 0)
+		return;
+	size_t length = sizeof list - 1 + strspn(path + sizeof list - 1, "0123456789") + 1;
+	if (length < sizeof view->own && strcmp(path + length - 1, ".arch") == 0)
+		snprintf(view->own, sizeof view->own, "%.*s", (int)length, path);
+}
+
 /* Of the manifest people want to see what it describes and where it came from. */
 static void write_member(void *context, const char *path, const char *value)
 {
-	FILE *stream = context;
-	static const char *const groups[] = {"labels.", "provenance.", "overrides.", "created"};
-	bool wanted = false;
-	for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
-		wanted |= strncmp(path, groups[i], strlen(groups[i])) == 0;
+	const struct manifest_view *view = context;
+	static const char *const groups[] = {"labels.", "provenance.", "created"};
+	bool wanted = starts_with(path, "overrides.");
 	if (*value == '\0')
 		return;
 	if (strcmp(path, "description") == 0)
-		write_line(stream, "Description:", value);
+		write_line(view->stream, "Description:", value);
+	/* Without images of their own the paths begin with nothing, as all do. */
+	if (starts_with(path, view->own))
+		path += strlen(view->own);
+	else if (!wanted)
+		return;
+	for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+		wanted |= starts_with(path, groups[i]);
 	if (!wanted)
 		return;
-	write_label(stream, "");
-	message_escaped(stream, path);
-	fputs(": ", stream);
-	message_escaped(stream, value);
-	putc('\n', stream);
+	write_label(view->stream, "");
+	message_escaped(view->stream, path);
+	fputs(": ", view->stream);
+	message_escaped(view->stream, value);
+	putc('\n', view->stream);
+}
+
+static void write_manifest(FILE *stream, const char *manifest, const char *arch)
+{
+	struct manifest_view view = {.stream = stream, .arch = arch};
+	json_walk(manifest, strlen(manifest), find_own_image, &view);
+	json_walk(manifest, strlen(manifest), write_member, &view);
 }
 
 static void write_text(FILE *stream, const struct facts *facts)
@@ -174,7 +208,7 @@ static void write_text(FILE *stream, const struct facts *facts)
 	const struct launch_config *config = facts->config;
 	write_line(stream, "Name:", config->name);
 	if (facts->manifest != NULL)
-		json_walk(facts->manifest, strlen(facts->manifest), write_member, stream);
+		write_manifest(stream, facts->manifest, config->arch);
 	write_wrapped(stream, "Architectures:", facts->architectures);
 	write_wrapped(stream, "Tiers:", tier_names);
 	write_size(stream, "File:", facts->bundle->size);
@@ -183,7 +217,7 @@ static void write_text(FILE *stream, const struct facts *facts)
 	putc('\n', stream);
 	write_size(stream, "Extracted:", config->size);
 	fprintf(stream, " in %" PRIu64 " files and directories\n", config->inodes);
-	write_line(stream, "Payload SHA-256:", config->id);
+	write_line(stream, "Payload SHA-256:", facts->payload_sha256);
 	write_label(stream, "Target:");
 	message_escaped(stream, config->target == NULL ? "./" : config->target);
 	message_escaped(stream, config->target == NULL ? config->name : "");

@@ -13,6 +13,7 @@
 #include "launch_config.h"
 #include "message.h"
 #include "options.h"
+#include "overlay_directory.h"
 #include "own_arch.h"
 #include "own_copy.h"
 #include "plan.h"
@@ -35,11 +36,11 @@ static void hold_standard_descriptors(void)
 	}
 }
 
-/* The launch config for this machine; with `any`, for what starts nothing, another one will do. */
-static int read_launch_config(const struct bundle *bundle, bool any, struct launch_config *config,
-                              struct fault *fault)
+/* The launch config for `arch`; with `any`, for what starts nothing, another one will do. */
+static int read_launch_config(const struct bundle *bundle, uint32_t arch, bool any,
+                              struct launch_config *config, struct fault *fault)
 {
-	const struct section *section = bundle_section(bundle, SECTION_LAUNCH_CONFIG, OWN_ARCH, 0);
+	const struct section *section = bundle_section(bundle, SECTION_LAUNCH_CONFIG, arch, 0);
 	for (uint32_t i = 0; section == NULL && any && i < bundle->count; i++) {
 		if (bundle->sections[i].kind == SECTION_LAUNCH_CONFIG)
 			section = &bundle->sections[i];
@@ -62,16 +63,24 @@ static int finish_output(int status, struct fault *fault)
 
 /* Tier `mount`: nothing has changed for this process when it fails. */
 static int mount_payload(const struct bundle *bundle, const struct launch_config *config,
-                         const struct plan *plan, struct container_request *container,
-                         struct served_payload *server, struct fault *fault)
+                         const struct options *options, const struct plan *plan,
+                         struct container_request *container, struct served_payload *server,
+                         struct fault *fault)
 {
 	static struct payload_root root;
+	static struct overlay_directory overlay;
 	const struct prefetch_request prefetch = {
 	    .program = plan->program.arguments.items[0],
 	    .search = environment_value(plan->environment, "PATH", strlen("PATH")),
 	};
+	if (options->overlay != NULL) {
+		if (overlay_directory_open(&overlay, options->overlay, config, fault) != 0)
+			return -1;
+		container->overlay = &overlay;
+	}
 	if (served_payload_start(server, bundle, config, &prefetch, fault) != 0)
 		return -1;
+	server->kept = options->overlay != NULL ? overlay.lock : -1;
 	if (container_mount_payload(container, server, &root, fault) != 0) {
 		served_payload_close(server);
 		return -1;
@@ -116,7 +125,8 @@ static int start(const struct bundle *bundle, const struct launch_config *config
 	};
 	if (tier_first(options, plan.target != NULL || options->extract, &tier, fault) != 0)
 		return -1;
-	if (tier == TIER_MOUNT && mount_payload(bundle, config, &plan, &container, &server, fault) != 0 &&
+	if (tier == TIER_MOUNT &&
+	    mount_payload(bundle, config, options, &plan, &container, &server, fault) != 0 &&
 	    tier_next(options, &tier, fault) != 0)
 		return -1;
 	if (tier == TIER_MOUNT ? served_payload_await(&server, fault) != 0
@@ -153,7 +163,7 @@ static int run_bundle(const struct invocation *invocation, struct fault *fault)
 	if (bundle_open(&bundle, invocation->bundle, invocation->bundle_size, fault) != 0)
 		return -1;
 	if (!options.check &&
-	    read_launch_config(&bundle, options.info || options.verify, &config, fault) != 0)
+	    read_launch_config(&bundle, OWN_ARCH, options.info || options.verify, &config, fault) != 0)
 		return -1;
 	if (options.verify && settings_apply(&options, environ, NULL, fault) != 0)
 		return -1;
@@ -168,14 +178,18 @@ static int run_bundle(const struct invocation *invocation, struct fault *fault)
 	return status < 0 ? -1 : finish_output(status, fault);
 }
 
+/* The tree for this machine or, with a second argument, for the architecture that it names. */
 static int run_unpack(const struct invocation *invocation, struct fault *fault)
 {
 	static struct bundle bundle;
 	struct launch_config config;
-	if (invocation->argument_count != 1)
-		return fault_set(fault, 0, "unpack takes one directory");
+	uint32_t arch = OWN_ARCH;
+	if (invocation->argument_count < 1 || invocation->argument_count > 2)
+		return fault_set(fault, 0, "unpack takes a directory and an architecture");
+	if (invocation->argument_count == 2)
+		arch = bundle_architecture(invocation->arguments[1]);
 	if (bundle_open(&bundle, invocation->bundle, invocation->bundle_size, fault) != 0 ||
-	    read_launch_config(&bundle, true, &config, fault) != 0 ||
+	    read_launch_config(&bundle, arch, invocation->argument_count == 1, &config, fault) != 0 ||
 	    unpack_bundle(&bundle, &config, invocation->arguments[0], stdout, fault) != 0)
 		return -1;
 	return finish_output(0, fault);

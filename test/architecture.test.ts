@@ -8,6 +8,7 @@ const source = join(root, 'src');
 /** Folders and top-level files of src/, lowest first: each may import what stands before it. */
 const LAYERS = [
   'errors.ts',
+  'decoder',
   'tree',
   'oci',
   'blob',
@@ -28,6 +29,7 @@ const LAYERS = [
   'temporary-directory.ts',
   'version.ts',
   'unpack.ts',
+  'build-platforms.ts',
   'build.ts',
   'commands',
   'cli.ts',
@@ -41,7 +43,7 @@ const RESTRICTED: Readonly<Record<string, readonly string[]>> = {
   mustache: ['template'],
   'smol-toml': ['mirrors'],
   undici: ['registry'],
-  'zstd-codec': ['squashfs', 'layer'],
+  'zstd-codec': ['decoder', 'squashfs', 'layer'],
 };
 
 /** One import or re-export of a file. */

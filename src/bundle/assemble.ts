@@ -8,9 +8,15 @@ import { ARCHITECTURES, type Architecture, ELF_MACHINE } from './architecture.js
 import { encodeFooter, FOOTER_SIZE } from './footer.js';
 import { BLOCK, headerLength, loadHeaderTemplate, renderHeader } from './header.js';
 import { encodeJsonBytes } from './json-bytes.js';
-import { bundleName, encodeLaunchConfig, type LaunchConfig } from './launch-config.js';
+import { bundleName, encodeLaunchConfig, type LaunchConfig, treeId } from './launch-config.js';
 import { type Launcher, launcherPath, loadLauncher } from './launchers.js';
-import { encodeManifest, listOmissions, type Manifest } from './manifest.js';
+import {
+  encodeManifest,
+  type ImageManifest,
+  listOmissions,
+  type Manifest,
+  type PlatformManifest,
+} from './manifest.js';
 import { isOutOfRoom, openOutput, outputError } from './output.js';
 import { SECTION_KIND, type Section } from './section.js';
 import { encodeTable, tableSize } from './table.js';
@@ -32,20 +38,31 @@ export interface WrittenPayload {
   omissions: readonly Omission[];
 }
 
-/** How the image is started; the same for every architecture. */
+/** How an image is started. */
 export type LaunchSettings = Pick<
   LaunchConfig,
   'entrypoint' | 'cmd' | 'env' | 'workdir' | 'rc' | 'mounts' | 'target' | 'mountHome' | 'mountCwd'
 >;
 
-/** What the manifest says beside what assembling finds out. */
-export interface Description
-  extends Pick<
-    Manifest,
-    'rundle' | 'description' | 'labels' | 'provenance' | 'created' | 'overrides'
-  > {
-  /** The rest of `config` comes from the launch settings. */
-  config: Pick<Manifest['config'], 'user' | 'stopSignal' | 'exposedPorts' | 'volumes'>;
+/** What the manifest says of an image; the rest of `config` comes from the launch settings. */
+export interface ImageDescription extends Omit<ImageManifest, 'config'> {
+  config: Pick<ImageManifest['config'], 'user' | 'stopSignal' | 'exposedPorts' | 'volumes'>;
+}
+
+/** Where in the payload the tree of one platform is; `size` and `inodes` as in a launch config. */
+export type PlatformTree = Pick<LaunchConfig, 'root' | 'size' | 'inodes'>;
+
+/** An architecture that the bundle starts on, and what it starts there. */
+export interface BundlePlatform {
+  architecture: Architecture;
+  launch: LaunchSettings;
+  image: ImageDescription;
+  /** All of the payload unless given. */
+  tree?: PlatformTree;
+}
+
+/** What the manifest says of the bundle as a whole, beside what assembling finds out. */
+export interface Description extends Pick<Manifest, 'rundle' | 'description' | 'overrides'> {
   payload: Pick<Manifest['payload'], 'blockSize' | 'level'>;
   /** What was left out before the payload was written. */
   omissions: readonly Omission[];
@@ -56,9 +73,8 @@ export interface AssembleRequest {
   output: string;
   /** Replace an existing file. */
   force?: boolean;
-  /** Architectures of the image: the bundle has a launcher for each of them and no other. */
-  architectures: readonly Architecture[];
-  launch: LaunchSettings;
+  /** In any order, each architecture once: the bundle has a launcher for each of them and no other. */
+  platforms: readonly BundlePlatform[];
   description: Description;
   /** Writes the payload to `output` from byte `start` on, nothing before it, and returns when all is written. */
   writePayload(output: FileHandle, start: number): Promise<WrittenPayload>;
@@ -83,9 +99,15 @@ export interface BundleSummary {
  * `writePayload` throws.
  */
 export async function assembleBundle(request: AssembleRequest): Promise<BundleSummary> {
-  const architectures = ARCHITECTURES.filter((one) => request.architectures.includes(one));
-  if (architectures.length === 0) {
-    throw new RundleError('E_PLATFORM', `writing ${request.output}: it has no architecture`);
+  const platforms = ARCHITECTURES.flatMap((one) =>
+    request.platforms.filter(({ architecture }) => architecture === one),
+  );
+  const architectures = platforms.map(({ architecture }) => architecture);
+  if (architectures.length === 0 || new Set(architectures).size < architectures.length) {
+    throw new RundleError(
+      'E_PLATFORM',
+      `writing ${request.output}: it has ${architectures.length === 0 ? 'no architecture' : 'an architecture twice'}`,
+    );
   }
   const name = bundleName(basename(request.output));
   const template = await loadHeaderTemplate();
@@ -94,7 +116,8 @@ export async function assembleBundle(request: AssembleRequest): Promise<BundleSu
 
   const output = await openOutput(request.output, request.force);
   try {
-    const summary = await write(output.handle, { request, name, template, launchers });
+    const parts = { request, platforms, name, template, launchers };
+    const summary = await write(output.handle, parts);
     await output.publish();
     return summary;
   } catch (error) {
@@ -106,13 +129,14 @@ export async function assembleBundle(request: AssembleRequest): Promise<BundleSu
 
 interface Parts {
   request: AssembleRequest;
+  platforms: readonly BundlePlatform[];
   name: ByteString;
   template: ByteString;
   launchers: readonly Launcher[];
 }
 
 async function write(output: FileHandle, parts: Parts): Promise<BundleSummary> {
-  const { request, name, template, launchers } = parts;
+  const { request, platforms, name, template, launchers } = parts;
   const architectures = launchers.map((launcher) => launcher.architecture);
   const sections: Section[] = [];
   let end = headerLength(template, architectures);
@@ -146,9 +170,9 @@ async function write(output: FileHandle, parts: Parts): Promise<BundleSummary> {
   });
   end += payload.size;
 
-  for (const architecture of architectures) {
-    const config = launchConfig(request.launch, name, architecture, payload);
-    const machine = ELF_MACHINE[architecture];
+  for (const platform of platforms) {
+    const config = launchConfig(platform, name, payload);
+    const machine = ELF_MACHINE[platform.architecture];
     await append(encodeLaunchConfig(config), {
       kind: SECTION_KIND.launchConfig,
       machine,
@@ -182,38 +206,30 @@ async function write(output: FileHandle, parts: Parts): Promise<BundleSummary> {
 }
 
 function launchConfig(
-  settings: LaunchSettings,
+  { architecture, launch, tree }: BundlePlatform,
   name: ByteString,
-  architecture: Architecture,
   payload: WrittenPayload,
 ): LaunchConfig {
-  return {
-    ...settings,
-    architecture,
-    payload: 0,
-    root: '/' as ByteString,
-    id: payload.sha256,
-    size: payload.contentBytes,
-    inodes: payload.inodes,
-    name,
-  };
+  const whole = { root: '/' as ByteString, size: payload.contentBytes, inodes: payload.inodes };
+  const { root, size, inodes } = tree ?? whole;
+  const id = treeId(payload.sha256, root);
+  return { ...launch, architecture, payload: 0, root, id, size, inodes, name };
 }
 
-function describe({ request, name, launchers }: Parts, payload: WrittenPayload): Manifest {
-  const { config, payload: format, omissions, ...description } = request.description;
-  const { entrypoint, cmd, env, workdir } = request.launch;
+function describe(
+  { request, platforms, name, launchers }: Parts,
+  payload: WrittenPayload,
+): Manifest {
+  const { payload: format, omissions, ...description } = request.description;
+  const [first] = platforms;
+  if (first === undefined) throw new Error('a bundle has a platform');
   return {
     schema: 1,
     name: encodeJsonBytes(name),
-    architectures: launchers.map((launcher) => launcher.architecture),
+    architectures: platforms.map(({ architecture }) => architecture),
     ...description,
-    config: {
-      entrypoint: entrypoint.map(encodeJsonBytes),
-      cmd: cmd.map(encodeJsonBytes),
-      env: env.map(encodeJsonBytes),
-      workdir: encodeJsonBytes(workdir),
-      ...config,
-    },
+    ...describeImage(first),
+    ...(platforms.length > 1 && { platforms: platforms.map(describePlatform) }),
     payload: {
       ...format,
       inodes: payload.inodes,
@@ -226,6 +242,33 @@ function describe({ request, name, launchers }: Parts, payload: WrittenPayload):
       size: bytes.length,
       sha256,
     })),
+  };
+}
+
+function describePlatform(platform: BundlePlatform): PlatformManifest {
+  const { architecture, tree } = platform;
+  return {
+    arch: architecture,
+    ...(tree !== undefined && {
+      root: encodeJsonBytes(tree.root),
+      inodes: tree.inodes,
+      contentBytes: tree.size,
+    }),
+    ...describeImage(platform),
+  };
+}
+
+function describeImage({ launch, image }: BundlePlatform): ImageManifest {
+  const { config, ...description } = image;
+  return {
+    ...description,
+    config: {
+      entrypoint: launch.entrypoint.map(encodeJsonBytes),
+      cmd: launch.cmd.map(encodeJsonBytes),
+      env: launch.env.map(encodeJsonBytes),
+      workdir: encodeJsonBytes(launch.workdir),
+      ...config,
+    },
   };
 }
 

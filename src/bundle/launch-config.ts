@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { RundleError } from '../errors.js';
 import { type ByteString, fromBytes, fromText, toBytes, toDisplay } from '../tree/byte-string.js';
 import { ARCHITECTURES, type Architecture } from './architecture.js';
@@ -13,7 +14,7 @@ export interface LaunchConfig {
   payload: number;
   /** Of the tree inside the payload, absolute. */
   root: ByteString;
-  /** SHA-256 of the payload, 64 lower-case hex digits. */
+  /** Identifies the tree, see treeId. */
   id: string;
   /** Bytes that the regular files take when extracted. */
   size: number;
@@ -167,6 +168,15 @@ function accepts(key: string, value: string): boolean {
   if (form === undefined || (form !== null && !form.test(value))) return false;
   if (form !== DECIMAL) return true;
   return Number(value) <= (key === 'payload' ? INDEX_LIMIT : Number.MAX_SAFE_INTEGER);
+}
+
+/**
+ * What tells an extracted tree from others, 64 lower-case hex digits: the payload's SHA-256, and where the tree is only a part of the payload, the
+ * SHA-256 of those digits followed by `root`.
+ */
+export function treeId(payloadSha256: string, root: ByteString): string {
+  if (root === ROOT) return payloadSha256;
+  return createHash('sha256').update(payloadSha256).update(toBytes(root)).digest('hex');
 }
 
 /** The short name of a bundle: the output's base name without `.run`. */

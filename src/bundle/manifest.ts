@@ -22,9 +22,42 @@ const architecture = z.enum(ARCHITECTURES);
 const provenanceSchema: z.ZodType<Provenance> = z.object({
   transport: z.string().min(1),
   reference: z.string().exactOptional(),
+  indexDigest: z.string().exactOptional(),
   manifestDigest: z.string().exactOptional(),
   configDigest: z.string().exactOptional(),
   diffIds: z.array(z.string()),
+});
+
+/** How an image is run, after overrides. */
+const configSchema = z.object({
+  entrypoint: z.array(jsonBytesSchema),
+  cmd: z.array(jsonBytesSchema),
+  /** `KEY=VALUE`. */
+  env: z.array(jsonBytesSchema),
+  workdir: jsonBytesSchema,
+  user: z.string(),
+  stopSignal: z.string().exactOptional(),
+  exposedPorts: z.array(z.string()),
+  volumes: z.array(z.string()),
+});
+
+const labelsSchema = z.record(z.string(), z.string());
+
+const imageSchema = z.object({
+  labels: labelsSchema,
+  provenance: provenanceSchema,
+  /** RFC 3339, as the image says. */
+  created: z.string().exactOptional(),
+  config: configSchema,
+});
+
+const platformSchema = z.object({
+  arch: architecture,
+  /** Its directory in the payload, and what is in there; missing when it has all of the payload. */
+  root: jsonBytesSchema.exactOptional(),
+  inodes: count.exactOptional(),
+  contentBytes: count.exactOptional(),
+  ...imageSchema.shape,
 });
 
 const schema = z.object({
@@ -35,23 +68,14 @@ const schema = z.object({
   /** Short name: the output's base name without `.run`. */
   name: jsonBytesSchema,
   description: z.string().exactOptional(),
-  labels: z.record(z.string(), z.string()),
+  labels: labelsSchema,
   architectures: z.array(architecture).min(1),
   provenance: provenanceSchema,
   /** RFC 3339, as the image says. */
   created: z.string().exactOptional(),
-  /** How the image is run, after overrides. */
-  config: z.object({
-    entrypoint: z.array(jsonBytesSchema),
-    cmd: z.array(jsonBytesSchema),
-    /** `KEY=VALUE`. */
-    env: z.array(jsonBytesSchema),
-    workdir: jsonBytesSchema,
-    user: z.string(),
-    stopSignal: z.string().exactOptional(),
-    exposedPorts: z.array(z.string()),
-    volumes: z.array(z.string()),
-  }),
+  config: configSchema,
+  /** With several architectures: the image of each, in their order. What stands outside is then that of the first. */
+  platforms: z.array(platformSchema).min(2).exactOptional(),
   /** What was changed when the bundle was built, one line each; holds no path of the building machine. */
   overrides: z.array(z.string()),
   payload: z.object({
@@ -74,6 +98,12 @@ const schema = z.object({
 
 /** What people and tools read about a bundle; the launcher does not need it. */
 export type Manifest = z.infer<typeof schema>;
+
+/** What it says of an image. */
+export type ImageManifest = z.infer<typeof imageSchema>;
+
+/** What it says of one of several. */
+export type PlatformManifest = z.infer<typeof platformSchema>;
 
 /** The listed omissions, bounded in number and bytes, and the number of all. In the order given. */
 export function listOmissions(
@@ -98,10 +128,12 @@ export function encodeManifest(manifest: Manifest): Buffer {
   if (!checked.success) {
     throw new RundleError('E_FORMAT', `writing the manifest: ${firstIssue(checked.error)}`);
   }
-  const labels = Object.fromEntries(
-    Object.entries(checked.data.labels).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
-  );
-  const bytes = Buffer.from(`${JSON.stringify({ ...checked.data, labels }, null, 2)}\n`, 'utf8');
+  const { platforms, ...rest } = checked.data;
+  const sorted = {
+    ...sortLabels(rest),
+    ...(platforms && { platforms: platforms.map(sortLabels) }),
+  };
+  const bytes = Buffer.from(`${JSON.stringify(sorted, null, 2)}\n`, 'utf8');
   if (bytes.length > MANIFEST_LIMIT) {
     throw new RundleError(
       'E_UNSUPPORTED',
@@ -109,6 +141,12 @@ export function encodeManifest(manifest: Manifest): Buffer {
     );
   }
   return bytes;
+}
+
+function sortLabels<T extends Pick<Manifest, 'labels'>>(document: T): T {
+  const entries = Object.entries(document.labels);
+  const labels = Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+  return { ...document, labels };
 }
 
 /** Reads a section's bytes; keys of later versions are left out. `where` names the bundle. Throws E_BUNDLE. */

@@ -6,9 +6,11 @@ import { parsePlatform } from '../oci/platform.js';
 import { parseCopy } from '../rootfs/copy.js';
 import { parseMount } from '../rootfs/mount-specification.js';
 import { DEFAULT_BLOCK_SIZE, DEFAULT_LEVEL } from '../squashfs/options.js';
+import { CACHE_OPTIONS, type CacheValues } from './cache-options.js';
 import { type Environment, variableValue } from './environment.js';
 import type { OptionRow } from './option.js';
 import { outputName } from './output-name.js';
+import { REGISTRY_OPTIONS, type RegistryValues } from './registry-access.js';
 
 const OUTPUT = 'Output';
 const PROGRAM = 'Program';
@@ -94,8 +96,8 @@ export const BUILD_OPTIONS: readonly OptionRow[] = [
     group: PAYLOAD,
   },
   {
-    flags: '--platform <OS/ARCH[/VARIANT]>',
-    text: "image to take from an index; default: linux and this machine's architecture",
+    flags: '--platform <OS/ARCH[/VARIANT],...>',
+    text: "image to take from an index; several make one bundle for all; default: linux and this machine's architecture",
     group: PAYLOAD,
   },
   {
@@ -108,10 +110,12 @@ export const BUILD_OPTIONS: readonly OptionRow[] = [
     text: `4K to 1M, a power of two; default ${formatSize(DEFAULT_BLOCK_SIZE)}`,
     group: PAYLOAD,
   },
+  ...REGISTRY_OPTIONS,
+  ...CACHE_OPTIONS,
 ];
 
 /** The values of BUILD_OPTIONS as commander gives them. */
-export interface BuildValues {
+export interface BuildValues extends RegistryValues, CacheValues {
   output?: string;
   force?: true;
   quiet?: true;
@@ -147,7 +151,7 @@ export async function buildRequest(
     source,
     output: values.output ?? outputName(source),
     force: values.force ?? false,
-    platform: values.platform === undefined ? undefined : parsePlatform(values.platform),
+    platforms: values.platform === undefined ? [] : values.platform.split(',').map(parsePlatform),
     payload: {
       blockSize: values.blockSize === undefined ? DEFAULT_BLOCK_SIZE : parseSize(values.blockSize),
       level: values.level === undefined ? DEFAULT_LEVEL : parseLevel(values.level),

@@ -4,8 +4,10 @@ import type { BundleSummary } from '../bundle/assemble.js';
 import { formatBytes, formatSeconds } from '../progress/progress.js';
 import { SOURCE_SYNTAX } from '../source/open.js';
 import { BUILD_OPTIONS, type BuildValues, buildRequest } from './build-options.js';
+import { withCache } from './cache-options.js';
 import { sourceDateEpoch, workerCount } from './environment.js';
 import { addOptions } from './option.js';
+import { registryAccess } from './registry-access.js';
 import { describeSections } from './sections.js';
 import { openTerminal, type Terminal } from './terminal.js';
 import { printable } from './text.js';
@@ -14,6 +16,7 @@ const HELP = `
 SOURCE is one of ${SOURCE_SYNTAX.join(', ')}.
 
 Examples:
+  rundle build docker://ubuntu:24.04 -o ubuntu.run
   rundle build oci:my-image -o app.run
   rundle build docker-archive:saved.tar --entrypoint '["python3", "-u"]' --env OMP_NUM_THREADS=4
   rundle build dir:rootfs --rc start.sh --copy data:/opt/ --mount /scratch:/scratch
@@ -36,11 +39,15 @@ async function run(source: string, values: BuildValues): Promise<void> {
   const terminal = openTerminal((values.quiet || values.json) ?? false);
   try {
     const request = await buildRequest(source, values, process.env);
-    const summary = await buildBundle(request, {
-      progress: terminal.progress,
-      workers: workerCount(process.env),
-      sourceDateEpoch: sourceDateEpoch(process.env),
-    });
+    const registry = await registryAccess(source, values, process.env, process.stdin);
+    const summary = await withCache(source, values, process.env, terminal, (cache) =>
+      buildBundle(request, {
+        progress: terminal.progress,
+        workers: workerCount(process.env),
+        sourceDateEpoch: sourceDateEpoch(process.env),
+        registry: { ...registry, cache },
+      }),
+    );
     terminal.progress.close();
     const seconds = (performance.now() - started) / 1000;
     if (values.json) terminal.print(`${JSON.stringify(describe(summary, seconds))}\n`);

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { type BundleFault, checkBundle } from '../bundle/check.js';
+import { encodeJsonBytes } from '../bundle/json-bytes.js';
 import { type Bundle, openBundle } from '../bundle/read.js';
 import { RundleError } from '../errors.js';
 import { inspectionText } from './inspection-text.js';
@@ -82,8 +83,9 @@ function describe(
     ...(faults !== undefined && { checked: true }),
     sections: describeSections(bundle.sections),
     start: bundle.launchConfigs.map(
-      ({ architecture, id, rc, mountHome, mountCwd, inodes, size }) => ({
+      ({ architecture, root, id, rc, mountHome, mountCwd, inodes, size }) => ({
         architecture,
+        root: encodeJsonBytes(root),
         id,
         rc,
         mountHome,

@@ -1,7 +1,8 @@
 import { decodeJsonBytes, type JsonBytes } from '../bundle/json-bytes.js';
-import type { Manifest } from '../bundle/manifest.js';
+import type { LaunchConfig } from '../bundle/launch-config.js';
+import type { ImageManifest, Manifest } from '../bundle/manifest.js';
 import type { Bundle } from '../bundle/read.js';
-import { sectionName } from '../bundle/section.js';
+import { SECTION_KIND, sectionName } from '../bundle/section.js';
 import { formatBytes } from '../progress/progress.js';
 import { printable, printableBytes } from './text.js';
 
@@ -13,10 +14,8 @@ export function inspectionText(bundle: Bundle, checked: boolean): string {
   const { manifest } = bundle;
   return [
     `${printable(bundle.path)}: ${formatBytes(bundle.size)}${checked ? ', every byte as it was written' : ''}`,
-    ...rows(identity(manifest)),
-    '',
-    'Start',
-    ...rows(start(bundle)),
+    ...rows(identity(bundle)),
+    ...starts(bundle),
     '',
     'Payload',
     ...rows(payload(bundle)),
@@ -31,12 +30,20 @@ export function inspectionText(bundle: Bundle, checked: boolean): string {
 
 type Row = readonly [name: string, value: string | undefined];
 
-function identity(manifest: Manifest): Row[] {
-  const { provenance } = manifest;
+/** Of several images each has its own rows about where it comes from. */
+function identity({ manifest }: Bundle): Row[] {
   return [
     ['name', shown(manifest.name)],
     ['description', manifest.description && printable(manifest.description)],
     ['made by', `rundle ${printable(manifest.rundle)}`],
+    ...(manifest.platforms === undefined ? origin(manifest) : []),
+    ['runs on', manifest.architectures.join(', ')],
+    ...manifest.overrides.map((line): Row => ['changed', printable(line)]),
+  ];
+}
+
+function origin({ provenance, created }: ImageManifest): Row[] {
+  return [
     [
       'made from',
       printable([provenance.transport, provenance.reference].filter(Boolean).join(' ')),
@@ -44,15 +51,33 @@ function identity(manifest: Manifest): Row[] {
     ['manifest', provenance.manifestDigest && printable(provenance.manifestDigest)],
     ['config', provenance.configDigest && printable(provenance.configDigest)],
     ...provenance.diffIds.map((id): Row => ['layer', printable(id)]),
-    ['created', manifest.created && printable(manifest.created)],
-    ['runs on', manifest.architectures.join(', ')],
-    ...manifest.overrides.map((line): Row => ['changed', printable(line)]),
+    ['created', created && printable(created)],
   ];
 }
 
-function start({ manifest, launchConfigs }: Bundle): Row[] {
-  const { config } = manifest;
-  const [launch] = launchConfigs;
+function starts({ manifest, launchConfigs }: Bundle): string[] {
+  const { platforms } = manifest;
+  if (platforms === undefined) return ['', 'Start', ...rows(start(manifest, launchConfigs[0]))];
+  return platforms.flatMap((platform) => {
+    const launch = launchConfigs.find(({ architecture }) => architecture === platform.arch);
+    const { root, inodes, contentBytes } = platform;
+    const files = `${inodes} inodes, ${formatBytes(contentBytes ?? 0)}`;
+    return [
+      '',
+      `Start on ${platform.arch}`,
+      ...rows([
+        ...origin(platform),
+        ...start(platform, launch),
+        ['files', root && `${files} in ${shown(root)}`],
+        ...Object.entries(platform.labels).map(
+          ([key, value]): Row => ['label', `${printable(key)}=${printable(value)}`],
+        ),
+      ]),
+    ];
+  });
+}
+
+function start({ config }: ImageManifest, launch: LaunchConfig | undefined): Row[] {
   return [
     ['entrypoint', words(config.entrypoint)],
     ['cmd', words(config.cmd)],
@@ -71,10 +96,10 @@ function start({ manifest, launchConfigs }: Bundle): Row[] {
   ];
 }
 
-function payload({ manifest, launchConfigs }: Bundle): Row[] {
+function payload({ manifest, sections }: Bundle): Row[] {
   const { blockSize, level, inodes, contentBytes, duplicateBytes } = manifest.payload;
   return [
-    ['id', launchConfigs[0]?.id],
+    ['id', sections.find(({ kind }) => kind === SECTION_KIND.payload)?.sha256],
     ['compression', `zstd level ${level}, blocks of ${blockSize / 1024} KiB`],
     ['files', `${inodes} inodes, ${formatBytes(contentBytes)}`],
     ['duplicates', duplicateBytes === 0 ? undefined : `${formatBytes(duplicateBytes)} stored once`],
@@ -96,7 +121,8 @@ function sections(bundle: Bundle): string[] {
   );
 }
 
-function labels({ labels: all }: Manifest): string[] {
+function labels({ labels: all, platforms }: Manifest): string[] {
+  if (platforms !== undefined) return [];
   const lines = Object.entries(all).map(
     ([key, value]) => `  ${printable(key)}=${printable(value)}`,
   );

@@ -2,17 +2,21 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { type BuildContext, buildUnchanged } from '../build.js';
+import { type Architecture, architectureFromOci } from '../bundle/architecture.js';
 import { decodeJsonBytes, encodeJsonBytes } from '../bundle/json-bytes.js';
 import { openBundle } from '../bundle/read.js';
-import { parsePlatform } from '../oci/platform.js';
-import { parseSource, SOURCE_SYNTAX } from '../source/open.js';
+import { RundleError } from '../errors.js';
+import { formatPlatform, type Platform, parsePlatform } from '../oci/platform.js';
+import { SOURCE_SYNTAX } from '../source/open.js';
 import { DEFAULT_BLOCK_SIZE } from '../squashfs/options.js';
 import { withTemporaryDirectory } from '../temporary-directory.js';
 import type { Omission } from '../tree/node.js';
 import { hostArchitecture, unpackBundle } from '../unpack.js';
 import { NO_CHANGES } from './build-options.js';
+import { CACHE_OPTIONS, type CacheValues, withCache } from './cache-options.js';
 import { sourceDateEpoch, workerCount } from './environment.js';
 import { addOptions, type OptionRow } from './option.js';
+import { REGISTRY_OPTIONS, type RegistryValues, registryAccess } from './registry-access.js';
 import { openTerminal, type Terminal } from './terminal.js';
 import { printable, printableBytes } from './text.js';
 
@@ -20,11 +24,13 @@ import { printable, printableBytes } from './text.js';
 export const UNPACK_OPTIONS: readonly OptionRow[] = [
   {
     flags: '--platform <OS/ARCH[/VARIANT]>',
-    text: "image to take from an index; default: linux and this machine's architecture",
+    text: "image to take from an index, tree to take from a bundle; default: linux and this machine's architecture",
     group: 'Options',
   },
   { flags: '-q, --quiet', text: 'print nothing but errors', group: 'Options' },
   { flags: '--json', text: 'print one JSON object, errors as JSON too', group: 'Options' },
+  ...REGISTRY_OPTIONS,
+  ...CACHE_OPTIONS,
 ];
 
 const HELP = `
@@ -34,12 +40,13 @@ What the caller's rights do not allow (devices, owners, some extended attributes
 Examples:
   rundle unpack app.run tree
   rundle unpack oci:my-image tree
+  rundle unpack docker://alpine tree
 `;
 
 /** The fastest: the temporary bundle is read once and removed. */
 const LEVEL = 1;
 
-interface UnpackValues {
+interface UnpackValues extends RegistryValues, CacheValues {
   platform?: string;
   quiet?: true;
   json?: true;
@@ -59,9 +66,10 @@ async function run(from: string, directory: string, values: UnpackValues): Promi
   const terminal = openTerminal((values.quiet || values.json) ?? false);
   try {
     const leftOut = await withTemporaryDirectory(async (temporary) => {
-      const { bundle, omissions } = await findBundle(from, temporary, values, terminal);
+      const found = await findBundle(from, temporary, values, terminal);
+      const { bundle, omissions, architecture } = found;
       terminal.progress.close();
-      const failed = await unpackBundle(bundle, directory, temporary);
+      const failed = await unpackBundle(bundle, directory, temporary, architecture);
       return [
         ...omissions,
         ...failed.map(({ path, reason }) => ({ path, what: printableBytes(reason) })),
@@ -74,42 +82,70 @@ async function run(from: string, directory: string, values: UnpackValues): Promi
   }
 }
 
+interface FoundBundle {
+  /** Path. */
+  bundle: string;
+  omissions: readonly Omission[];
+  /** Whose tree to take; undefined for that of this machine. */
+  architecture?: Architecture;
+}
+
 /** The bundle itself, or one made of the source for this purpose. */
 async function findBundle(
   from: string,
   temporary: string,
   values: UnpackValues,
   terminal: Terminal,
-): Promise<{ bundle: string; omissions: readonly Omission[] }> {
+): Promise<FoundBundle> {
   const isFile = await stat(from).then(
     (status) => status.isFile(),
     () => false,
   );
   if (isFile || !(from === '-' || from.includes(':'))) {
-    await openBundle(from);
-    return { bundle: from, omissions: [] };
+    const { launchConfigs } = await openBundle(from);
+    const architectures = launchConfigs.map(({ architecture }) => architecture);
+    if (values.platform === undefined) return { bundle: from, omissions: [] };
+    const architecture = architectureIn(architectures, parsePlatform(values.platform), from);
+    return { bundle: from, omissions: [], architecture };
   }
-  parseSource(from);
   const context: BuildContext = {
     progress: terminal.progress,
     workers: workerCount(process.env),
     sourceDateEpoch: sourceDateEpoch(process.env),
   };
+  const registry = await registryAccess(from, values, process.env, process.stdin);
   const bundle = join(temporary, 'image.run');
   const request = {
     source: from,
     output: bundle,
     force: false,
-    platform: values.platform === undefined ? undefined : parsePlatform(values.platform),
+    platforms: values.platform === undefined ? [] : [parsePlatform(values.platform)],
     changes: NO_CHANGES,
     payload: { blockSize: DEFAULT_BLOCK_SIZE, level: LEVEL },
   };
-  const { manifest } = await buildUnchanged(request, context, hostArchitecture());
+  const { manifest } = await withCache(from, values, process.env, terminal, (cache) =>
+    buildUnchanged(request, { ...context, registry: { ...registry, cache } }, hostArchitecture()),
+  );
   const omissions = manifest.omissions.map(({ path, what }) => ({
     path: decodeJsonBytes(path),
     what,
   }));
   return { bundle, omissions };
+}
+
+/** Throws E_PLATFORM when the bundle does not start on the platform asked for. */
+function architectureIn(
+  architectures: readonly Architecture[],
+  platform: Platform,
+  bundle: string,
+): Architecture {
+  const wanted = platform.os === 'linux' ? architectureFromOci(platform.architecture) : undefined;
+  const found = architectures.find((architecture) => architecture === wanted);
+  if (found !== undefined) return found;
+  throw new RundleError(
+    'E_PLATFORM',
+    `unpacking ${bundle}: it holds nothing for ${formatPlatform(platform)}, only for ${architectures.join(' and ')}`,
+  );
 }
 
 function tell(directory: string, leftOut: readonly Omission[], terminal: Terminal): void {

@@ -11,11 +11,16 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { type AssembleRequest, assembleBundle } from '#rundle/bundle/assemble.js';
+import {
+  type AssembleRequest,
+  assembleBundle,
+  type BundlePlatform,
+} from '#rundle/bundle/assemble.js';
 import { checkBundle } from '#rundle/bundle/check.js';
 import { openBundle, readSection } from '#rundle/bundle/read.js';
 import { RundleError } from '#rundle/errors.js';
-import { makeWorkshop, PAYLOAD, payloadOf, request } from './support.js';
+import type { ByteString } from '#rundle/tree/byte-string.js';
+import { makeWorkshop, PAYLOAD, payloadOf, platform, request } from './support.js';
 
 const workshop = makeWorkshop();
 afterAll(() => workshop.remove());
@@ -34,8 +39,8 @@ const failing = (code: string, words: string) =>
 describe('what is written', () => {
   test('has its parts where the format wants them', async () => {
     const output = join(folder, 'my app.run');
-    const architectures = ['aarch64', 'x86_64'] as const;
-    const summary = await assembleBundle(request(workshop, output, { architectures }));
+    const platforms = [platform('aarch64'), platform('x86_64')];
+    const summary = await assembleBundle(request(workshop, output, { platforms }));
     const file = readFileSync(output);
     expect(file.length).toBe(summary.size);
     expect(statSync(output).mode & 0o7777).toBe(0o755);
@@ -77,7 +82,7 @@ describe('what is written', () => {
     expect(bundle.manifest).toEqual(summary.manifest);
     expect(bundle.launchConfigs).toEqual([
       {
-        ...request(workshop, output).launch,
+        ...platform('x86_64').launch,
         architecture: 'x86_64',
         payload: 0,
         root: '/',
@@ -109,6 +114,42 @@ describe('what is written', () => {
     );
     await expect(readSection(output, launcher, 10)).rejects.toThrow(
       failing('E_BUNDLE', 'at most 10'),
+    );
+  });
+
+  test('names the tree of each architecture', async () => {
+    const output = join(folder, 'app.run');
+    const [intel, arm] = [platform('x86_64'), platform('aarch64')];
+    arm.image = { ...arm.image, labels: { b: '2', a: '1' } };
+    const tree = (name: string) => ({ root: `/${name}` as ByteString, size: 7, inodes: 2 });
+    const platforms = [
+      { ...arm, tree: tree('aarch64') },
+      { ...intel, tree: tree('x86_64') },
+    ];
+    const { payload } = await assembleBundle(request(workshop, output, { platforms }));
+    const { launchConfigs, manifest } = await openBundle(output);
+    expect(launchConfigs.map(({ root, size, inodes }) => [root, size, inodes])).toEqual([
+      ['/x86_64', 7, 2],
+      ['/aarch64', 7, 2],
+    ]);
+    const ids = launchConfigs.map(({ id }) => id);
+    const id = createHash('sha256').update(`${payload.sha256}/aarch64`).digest('hex');
+    expect(ids[1]).toBe(id);
+    expect(new Set([...ids, payload.sha256]).size).toBe(3);
+    expect(manifest.labels).toEqual(intel.image.labels);
+    expect(manifest.platforms).toMatchObject([
+      { arch: 'x86_64', root: '/x86_64', inodes: 2, contentBytes: 7, config: { cmd: [{}] } },
+      { arch: 'aarch64', root: '/aarch64', labels: { a: '1', b: '2' } },
+    ]);
+    expect(await checkBundle(output)).toEqual([]);
+  });
+
+  test('has each architecture once', async () => {
+    const build = (platforms: BundlePlatform[]) =>
+      assembleBundle(request(workshop, join(folder, 'app.run'), { platforms }));
+    await expect(build([])).rejects.toThrow(failing('E_PLATFORM', 'no architecture'));
+    await expect(build([platform('aarch64'), platform('aarch64')])).rejects.toThrow(
+      failing('E_PLATFORM', 'an architecture twice'),
     );
   });
 
@@ -209,7 +250,8 @@ describe('the output', () => {
       failing('E_OUTPUT', 'after the payload'),
     );
     const wrong = request(workshop, output);
-    wrong.launch.env = ['no equals sign' as never];
+    const launch = { ...platform('x86_64').launch, env: ['no equals sign' as never] };
+    wrong.platforms = [{ ...platform('x86_64'), launch }];
     await expect(assembleBundle(wrong)).rejects.toThrow(failing('E_FORMAT', 'env'));
     expect(readdirSync(folder)).toEqual([]);
   });

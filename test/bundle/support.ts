@@ -5,7 +5,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Architecture } from '#rundle/bundle/architecture.js';
-import type { AssembleRequest, WrittenPayload } from '#rundle/bundle/assemble.js';
+import type { AssembleRequest, BundlePlatform, WrittenPayload } from '#rundle/bundle/assemble.js';
 import type { ByteString } from '#rundle/tree/byte-string.js';
 
 const bytes = (text: string) => text as ByteString;
@@ -47,14 +47,10 @@ export function payloadOf(content: Buffer) {
 
 export const PAYLOAD = Buffer.alloc(9000, 'payload ');
 
-export function request(
-  workshop: Workshop,
-  output: string,
-  change: Partial<AssembleRequest> = {},
-): AssembleRequest {
+/** An image that is started with odd words. */
+export function platform(architecture: Architecture): BundlePlatform {
   return {
-    output,
-    architectures: ['x86_64'],
+    architecture,
     launch: {
       entrypoint: [bytes('/bin/sh'), bytes('-c')],
       cmd: [bytes('\xff')],
@@ -65,13 +61,26 @@ export function request(
       mountHome: false,
       mountCwd: false,
     },
+    image: {
+      labels: { z: 'last', a: '`id`', é: '"' },
+      provenance: { transport: 'oci', reference: 'latest', diffIds: [`sha256:${'1'.repeat(64)}`] },
+      config: { user: '', exposedPorts: ['80/tcp'], volumes: ['/data'] },
+    },
+  };
+}
+
+export function request(
+  workshop: Workshop,
+  output: string,
+  change: Partial<AssembleRequest> = {},
+): AssembleRequest {
+  return {
+    output,
+    platforms: [platform('x86_64')],
     description: {
       rundle: '0.1.0',
       description: `it's "$(id)"\n`,
-      labels: { z: 'last', a: '`id`', é: '"' },
-      provenance: { transport: 'oci', reference: 'latest', diffIds: [`sha256:${'1'.repeat(64)}`] },
       overrides: ['env PATH'],
-      config: { user: '', exposedPorts: ['80/tcp'], volumes: ['/data'] },
       payload: { blockSize: 131_072, level: 9 },
       omissions: [{ path: bytes('dev/x'), what: 'mtime before 1970' }],
     },
