@@ -181,7 +181,7 @@ static int build_on_payload(const struct container_request *request, const struc
                             struct fault *fault)
 {
 	for (bool overlay = request->writable || has_volume(request);; overlay = true) {
-		int root = payload_root_open(request->payload, overlay, fault);
+		int root = payload_root_open(request->payload, overlay, request->overlay, fault);
 		if (root < 0)
 			return -1;
 		(void)path_inside_was_read_only();
@@ -240,7 +240,7 @@ int container_mount_payload(const struct container_request *request, const struc
 	if (request->writable &&
 	    namespace_try(&(struct namespace_trial){.overlay = true}, &user_namespace, fault) != 0)
 		return -1;
-	const char **avoided = calloc(request->mount_count + 3, sizeof *avoided);
+	const char **avoided = calloc(request->mount_count + 4, sizeof *avoided);
 	if (avoided == NULL)
 		return fault_set(fault, errno, "preparing the root file system");
 	size_t count = 0;
@@ -251,6 +251,8 @@ int container_mount_payload(const struct container_request *request, const struc
 		avoided[count++] = here.home;
 	if (request->mount_cwd)
 		avoided[count++] = here.directory;
+	if (request->overlay != NULL)
+		avoided[count++] = request->overlay->path;
 	const struct payload_root_request wanted = {server, request->root, avoided};
 	int result = payload_root_make(&wanted, payload, fault);
 	free(avoided);

@@ -14,9 +14,11 @@
 struct container_request {
 	struct tree *tree; /* holds the root directory, or only a cleaner with `payload` */
 	const struct payload_root
-	    *payload;            /* the root in place of `tree->directory`; NULL in tier `extract` */
-	bool root;               /* user 0 inside, with id changes accepted without effect */
-	bool writable;           /* the root file system */
+	    *payload;  /* the root in place of `tree->directory`; NULL in tier `extract` */
+	bool root;     /* user 0 inside, with id changes accepted without effect */
+	bool writable; /* the root file system */
+	const struct overlay_directory
+	    *overlay;            /* where changes are kept, with `payload` and `writable`; or NULL */
 	bool pid, net, ipc, uts; /* namespaces of their own */
 	bool mount_home, mount_cwd;
 	const struct mount_spec *mounts;

@@ -180,6 +180,14 @@ static int check_combination(const struct options *options, struct fault *fault)
 		fault_set(fault, 0, "this bundle cannot start in mode '%.60s'", options->mode);
 		return fault_hint(fault, "the modes are mount and extract");
 	}
+	if (options->overlay != NULL && options->mode != NULL && strcmp(options->mode, "extract") == 0)
+		return refuse_both("overlay", "mode extract", fault);
+	if (options->overlay != NULL && (options->extract || options->keep || options->target != NULL))
+		return refuse_both("overlay",
+		                   options->extract ? "extract"
+		                   : options->keep  ? "keep"
+		                                    : "target",
+		                   fault);
 	return 0;
 }
 
@@ -201,6 +209,7 @@ int options_parse(struct options *options, int count, char *const *arguments, st
 	}
 	options->operands = rest.next;
 	options->operand_count = (size_t)(rest.end - rest.next);
+	options->writable |= options->overlay != NULL;
 	if (options->help || options->version)
 		return 0;
 	return check_combination(options, fault);

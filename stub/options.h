@@ -19,6 +19,7 @@ struct options {
 	const char *target, *mode, *temporary; /* temporary: ENROOT_TEMP_PATH */
 	/* the container */
 	bool root, writable, pid, net, ipc, uts, mount_home, mount_cwd;
+	const char *overlay;
 	struct string_list mounts;
 	/* the program */
 	bool no_entrypoint, inherit_environment, clean_environment;

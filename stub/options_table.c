@@ -34,6 +34,7 @@ const struct option_row option_table[] = {
     FLAG(0, "mount-cwd", mount_cwd, CONTAINER, "show the current directory inside, and start in it"),
     FLAG('r', "root", root, CONTAINER, "be root inside"),
     FLAG('w', "rw", writable, CONTAINER, "make the root file system writable"),
+    VALUE(0, "overlay", overlay, "DIR", CONTAINER, "as --rw, and keep the changes in DIR for the next start"),
     FLAG(0, "pid", pid, CONTAINER, "own process numbers"),
     FLAG(0, "net", net, CONTAINER, "own network, loopback only"),
     FLAG(0, "ipc", ipc, CONTAINER, "own System V IPC and /dev/shm"),

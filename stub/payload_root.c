@@ -164,28 +164,41 @@ void payload_root_close(const struct payload_root *root)
 	close(root->base);
 }
 
-static int mount_overlay(const struct payload_root *payload, const char *target, struct fault *fault)
+/* The changes live in `changes`, or with -1 in the tmpfs. */
+static int mount_overlay(const struct payload_root *payload, int changes, const char *target,
+                         struct fault *fault)
 {
 	char options[256];
-	int base = payload->base;
+	int upper = changes >= 0 ? changes : payload->base;
 	snprintf(options, sizeof options,
 	         "lowerdir=/proc/self/fd/%d/payload,upperdir=/proc/self/fd/%d/upper,workdir=/proc/self/fd/%d/"
 	         "work%s",
-	         base, base, base, payload->user_namespace ? ",userxattr" : "");
+	         payload->base, upper, upper, payload->user_namespace ? ",userxattr" : "");
 	if (mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, options) == 0)
 		return 0;
 	fault_set(fault, errno, "making the root file system writable by an overlay");
-	return fault_hint(fault, "That takes Linux 5.11 in a user namespace; --mode extract works without.");
+	return fault_hint(
+	    fault, changes >= 0 ? "That takes Linux 5.11 in a user namespace, and a directory on a local "
+	                          "file system with extended attributes, such as ext4, xfs or btrfs."
+	                        : "That takes Linux 5.11 in a user namespace; --mode extract works "
+	                          "without.");
 }
 
-int payload_root_open(const struct payload_root *payload, bool writable, struct fault *fault)
+int payload_root_open(const struct payload_root *payload, bool writable,
+                      const struct overlay_directory *overlay, struct fault *fault)
 {
 	char source[64], target[64];
 	path_in(payload->base, "payload", source);
 	path_in(payload->base, "root", target);
 	(void)umount2(target, MNT_DETACH); /* EINVAL the first time */
 	if (writable) {
-		if (mount_overlay(payload, target, fault) != 0)
+		int changes = overlay == NULL ? -1 : overlay_directory_reopen(overlay, fault);
+		if (overlay != NULL && changes < 0)
+			return -1;
+		int result = mount_overlay(payload, changes, target, fault);
+		if (changes >= 0)
+			close(changes);
+		if (result != 0)
 			return -1;
 	} else if (mount(source, target, NULL, MS_BIND, NULL) != 0) {
 		return fault_set(fault, errno, "making the payload the root file system");

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "fault.h"
+#include "overlay_directory.h"
 #include "served_payload.h"
 
 struct payload_root_request {
@@ -38,9 +39,11 @@ int payload_root_make(const struct payload_root_request *request, struct payload
 int payload_root_join(const struct payload_root *root, struct fault *fault);
 
 /* After payload_root_join: the payload as a root file system, open with O_PATH: as it is, or with `writable`
- * under an overlay whose changes live in memory (Linux 5.11 in a user namespace). What an earlier call gave
+ * under an overlay (Linux 5.11 in a user namespace) whose changes live in `overlay`, or where that is NULL in
+ * memory. What an earlier call gave
  * is unmounted. Returns -1 with a fault on failure. */
-int payload_root_open(const struct payload_root *root, bool writable, struct fault *fault);
+int payload_root_open(const struct payload_root *root, bool writable, const struct overlay_directory *overlay,
+                      struct fault *fault);
 
 /* Wait until the process that made it has ended: the program must not have it as a child. */
 void payload_root_reap(const struct payload_root *root);

@@ -17,7 +17,7 @@
 #include "helper_process.h"
 #include "namespaces.h"
 
-_Static_assert(FUSE_SERVER_THREADS <= DESCRIPTORS_MAX, "one message hands over all of them");
+_Static_assert(FUSE_SERVER_THREADS < DESCRIPTORS_MAX, "one message hands over all of them");
 
 /* While one decodes, another can answer look-ups. */
 enum { THREADS_MIN = 4 };
@@ -27,6 +27,7 @@ struct mounted {
 	uid_t uid;
 	gid_t gid;
 	bool owners;
+	bool kept; /* the last descriptor is no device */
 };
 
 struct startup {
@@ -84,7 +85,7 @@ static _Noreturn void run_server(int channel, int bundle, const struct section *
 	close(kept[0]);
 	const struct fuse_server_request request = {
 	    .devices = devices,
-	    .device_count = (unsigned)count,
+	    .device_count = (unsigned)count - mounted.kept,
 	    .payload = payload,
 	    .root = directory.reference,
 	    .owners = mounted.owners,
@@ -99,7 +100,7 @@ int served_payload_start(struct served_payload *server, const struct bundle *bun
                          struct fault *fault)
 {
 	int ends[2];
-	*server = (struct served_payload){.channel = -1};
+	*server = (struct served_payload){.channel = -1, .kept = -1};
 	const struct section *section =
 	    bundle_section(bundle, SECTION_PAYLOAD, BUNDLE_ARCH_NONE, config->payload);
 	if (section == NULL)
@@ -145,7 +146,7 @@ int served_payload_mount(const struct served_payload *server, const char *path, 
 		    fault, "Every distribution lets all users open it (mode 0666): chmod 666 /dev/fuse, or "
 		           "modprobe fuse where it is missing; a container has to be given the device.");
 	}
-	const struct mounted mounted = {geteuid(), getegid(), owners};
+	const struct mounted mounted = {geteuid(), getegid(), owners, server->kept >= 0};
 	snprintf(options, sizeof options,
 	         "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,default_permissions", devices[0],
 	         mounted.uid, mounted.gid);
@@ -154,7 +155,8 @@ int served_payload_mount(const struct served_payload *server, const char *path, 
 		int error = errno;
 		fault_set(fault, error, "mounting by FUSE (Linux 4.18 in a user namespace)");
 		result = namespaces_explain(error, fault);
-	} else if (descriptors_send(server->channel, &mounted, sizeof mounted, devices, count) != 0) {
+	} else if (devices[count] = server->kept, descriptors_send(server->channel, &mounted, sizeof mounted,
+	                                                           devices, count + mounted.kept) != 0) {
 		result = fault_set(fault, errno, "handing /dev/fuse to the server of the payload");
 	}
 	while (count > 0)

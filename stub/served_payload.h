@@ -19,6 +19,7 @@
 struct served_payload {
 	pid_t pid;
 	int channel;
+	int kept; /* what the server is to hold open as long as it lives, or -1 */
 };
 
 /* Start the server for the payload that `config` names; it begins to decode what a start of that program

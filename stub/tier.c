@@ -22,7 +22,8 @@ int tier_next(const struct options *options, enum tier *tier, struct fault *faul
 {
 	const struct fault reason = *fault;
 	bool user_namespace;
-	if (options->mode != NULL)
+	/* What --overlay keeps are changes to a mounted payload. */
+	if (options->mode != NULL || options->overlay != NULL)
 		return -1;
 	fault_clear(fault);
 	/* No tier works without namespaces: nothing need be extracted to find that out. */
