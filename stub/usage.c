@@ -10,11 +10,13 @@
 enum { TEXT_COLUMN = 30 };
 
 static const char closing[] =
-    "Inside, the root file system is read-only without --rw, whose changes last for one run unless the tree "
-    "is\n"
-    "kept. /tmp, /run and /dev/shm are always writable. Of the host's variables only those that describe "
-    "this\n"
-    "run are passed (--info lists them). Options that can be repeated: --env, --env-file, --conf, --mount.\n"
+    "Inside, the root file system is read-only without --rw, whose changes last for one run unless "
+    "--overlay or\n"
+    "--keep keeps them. /tmp, /run and /dev/shm are always writable. Of the host's variables only those "
+    "that\n"
+    "describe this run are passed (--info lists them). Options that can be repeated: --env, --env-file, "
+    "--conf,\n"
+    "--mount.\n"
     "\n"
     "Exit status: the program's own; 125 the launcher failed, 126 the program cannot be executed, 127 it is "
     "not\n"
