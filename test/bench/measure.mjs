@@ -5,18 +5,29 @@ import { join } from 'node:path';
 
 const stopping = new AbortController();
 
-/** Ends the command under way, so that its caller fails; later ones fail at once. */
+/** Ends the commands under way, so that their callers fail; later ones fail at once. */
 export function stop() {
   stopping.abort(new Error('interrupted'));
 }
 
-/** Runs `argv` to its end and gives its standard output. Failure throws with all that it printed. */
-export async function run(argv, { stderr = 'pipe' } = {}) {
+export function throwIfStopped() {
+  stopping.signal.throwIfAborted();
+}
+
+/**
+ * Starts `argv`. Gives the child, all that it has printed so far on the streams that are pipes, `end` to end it with
+ * what it has started, and a promise of its end, which throws when it fails.
+ */
+export function start(argv, { stdio = ['ignore', 'pipe', 'pipe'], env } = {}) {
   stopping.signal.throwIfAborted();
   const [program, ...args] = argv;
   // A process group of its own, so that an interruption ends what the program has started too.
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', stderr], detached: true });
-  const end = () => process.kill(-child.pid, 'SIGTERM');
+  const child = spawn(program, args, { stdio, env, detached: true });
+  const end = () => {
+    if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
+      process.kill(-child.pid, 'SIGTERM');
+    }
+  };
   stopping.signal.addEventListener('abort', end);
   const printed = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr']) {
@@ -24,14 +35,24 @@ export async function run(argv, { stderr = 'pipe' } = {}) {
       printed[stream] += text;
     });
   }
-  const [status, signal] = await once(child, 'close').finally(() => {
-    stopping.signal.removeEventListener('abort', end);
-  });
-  stopping.signal.throwIfAborted();
-  if (status !== 0) {
-    const how = signal ?? `status ${status}`;
-    throw new Error(`${argv.join(' ')}: ${how}\n${printed.stdout}${printed.stderr}`);
-  }
+  const ended = once(child, 'close')
+    .finally(() => stopping.signal.removeEventListener('abort', end))
+    .then(([status, signal]) => {
+      stopping.signal.throwIfAborted();
+      if (status !== 0) {
+        const how = signal ?? `status ${status}`;
+        throw new Error(`${argv.join(' ')}: ${how}\n${printed.stdout}${printed.stderr}`);
+      }
+    });
+  // Whoever waits for the end sees the failure; until then it must not end the benchmark as unhandled.
+  ended.catch(() => undefined);
+  return { child, printed, end, ended };
+}
+
+/** Runs `argv` to its end and gives its standard output. Failure throws with all that it printed. */
+export async function run(argv, { stderr = 'pipe' } = {}) {
+  const { printed, ended } = start(argv, { stdio: ['ignore', 'pipe', stderr] });
+  await ended;
   return printed.stdout;
 }
 
@@ -43,7 +64,7 @@ export async function run(argv, { stderr = 'pipe' } = {}) {
 export async function measure(commands, workDirectory) {
   let memory = 0;
   let cpu = 0;
-  const start = process.hrtime.bigint();
+  const begin = process.hrtime.bigint();
   for (const argv of commands) {
     // The kernel keeps the peak of each process; only wait4 tells it reliably, which Node has no call for.
     const report = join(workDirectory, 'resources');
@@ -52,28 +73,23 @@ export async function measure(commands, workDirectory) {
     memory = Math.max(memory, kibibytes * 1024);
     cpu += user + system;
   }
-  return { seconds: Number(process.hrtime.bigint() - start) / 1e9, cpu, memory };
+  return { seconds: Number(process.hrtime.bigint() - begin) / 1e9, cpu, memory };
 }
 
-/**
- * The median start time of `argv` in seconds, over at least `runs` runs after one that does not count.
- * hyperfine starts the program without a shell and takes its own cost off.
- */
-export async function startTime(argv, runs, workDirectory) {
-  const report = join(workDirectory, 'hyperfine.json');
-  const line = argv.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
-  await run(
-    ['hyperfine', '--shell=none', '--style=none', '--warmup=1', `--min-runs=${runs}`].concat(
-      '--export-json',
-      report,
-      line,
-    ),
-  );
-  return JSON.parse(readFileSync(report, 'utf8')).results[0].median;
-}
-
+/** The median; null when nothing was measured. */
 export function median(numbers) {
+  if (numbers.length === 0) {
+    return null;
+  }
   const sorted = numbers.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Fails unless all counts are about the same: a peer that did other work cannot be compared. */
+export function agree(what, counts) {
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  if (most > least * 1.02 || most === 0) {
+    throw new Error(`${what}: the peers did not do the same work, from ${least} to ${most}`);
+  }
 }

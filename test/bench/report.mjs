@@ -1,83 +1,78 @@
-/** The goals of the project, judged on measured figures. */
-export function judge(builds, starts) {
-  const build = builds[0];
-  const yardstick = builds.find(
-    ({ from, name }) => from === 'tree' && name.startsWith('mksquashfs'),
-  );
-  const start = starts.find(({ name }) => name === 'rundle');
-  return [
-    goal('file', 'MB', build.size / 1e6, 90),
-    goal('file, against mksquashfs of this run', 'MB', build.size / 1e6, yardstick.size / 1e6),
-    goal('image to file', 's', build.seconds, 6),
-    goal('memory of the build', 'MB', build.memory / 1e6, 400),
-    goal('start of true', 'ms', start.true * 1e3, 8),
-    goal('start of numpy', 's', start.numpy, 0.2),
-  ];
+/** A goal that is reached by a figure of at most `limit`. */
+export function atMost(name, unit, figure, limit) {
+  return { name, unit, figure, limit, bound: 'at most', reached: figure <= limit };
 }
 
-function goal(name, unit, figure, limit) {
-  return { name, unit, figure, limit, reached: figure <= limit };
+/** A goal that is reached by a figure of at least `limit`. */
+export function atLeast(name, unit, figure, limit) {
+  return { name, unit, figure, limit, bound: 'at least', reached: figure >= limit };
 }
 
-/** The report as Markdown. Ratios are against the first line of the same kind, so 2.00 is twice as much. */
-export function toMarkdown({ machine, runs, builds, starts, goals }) {
-  const [rundle] = builds;
-  const [floor] = starts;
+/** The bound of the server's memory, which each section that has one checks at its end. */
+export function memoryGoal(where, bytes) {
+  return atMost(`server memory, ${where}`, 'MB', bytes / 1e6, 48);
+}
+
+/**
+ * One section as Markdown. A table is {columns, rows}: a column is {key, title, digits, scale, ratio}; its figures are
+ * multiplied by `scale`, and with `ratio` stand beside their ratio to the first figure of the column. A figure that
+ * could not be measured here is null.
+ */
+export function sectionToMarkdown({ title, tables, goals, error, seconds }) {
   return [
-    `${machine}; medians of ${runs} builds and of at least ${runs} starts.`,
+    `## ${title} (${seconds.toFixed(0)} s)`,
     '',
-    ...table(
-      ['build', 'from', 's', 'ratio', 'CPU s', 'memory MB', 'ratio', 'file MB', 'ratio'],
-      builds.map(({ name, from, seconds, cpu, memory, size }) => [
-        name,
-        from,
-        seconds.toFixed(2),
-        ratio(seconds, rundle.seconds),
-        cpu.toFixed(2),
-        (memory / 1e6).toFixed(0),
-        ratio(memory, rundle.memory),
-        (size / 1e6).toFixed(1),
-        ratio(size, rundle.size),
-      ]),
-    ),
+    ...tables.flatMap((table) => [...tableToMarkdown(table), '']),
+    ...goals.map((goal) => `- ${goalToText(goal)}`),
+    ...(error === undefined ? [] : [`NOT MEASURED: ${error.trimEnd()}`]),
     '',
-    ...table(
-      ['start', 'true ms', 'ratio', 'numpy s', 'ratio'],
-      starts.map((start) => [
-        start.name,
-        (start.true * 1e3).toFixed(1),
-        ratio(start.true, floor.true),
-        start.numpy.toFixed(3),
-        ratio(start.numpy, floor.numpy),
-      ]),
-    ),
-    '',
-    ...table(
-      ['goal', 'at most', 'measured', 'reached'],
-      goals.map(({ name, unit, figure, limit, reached }) => [
-        name,
-        `${number(limit)} ${unit}`,
-        `${number(figure)} ${unit}`,
-        reached ? 'yes' : 'no',
-      ]),
-    ),
     '',
   ].join('\n');
 }
 
-function ratio(value, base) {
-  return (value / base).toFixed(2);
+/** What did not go well, once more at the end. */
+export function summaryToMarkdown({ sections }) {
+  const goals = sections.flatMap((section) => section.goals);
+  const missed = goals.filter(({ reached }) => !reached);
+  const failed = sections.filter(({ error }) => error !== undefined);
+  return [
+    `## ${goals.length - missed.length} of ${goals.length} goals reached`,
+    '',
+    ...missed.map((goal) => `- ${goalToText(goal)}`),
+    ...failed.map(({ title }) => `- NOT MEASURED: ${title}`),
+    '',
+  ].join('\n');
+}
+
+function goalToText({ name, unit, figure, limit, bound, reached }) {
+  const verdict = reached ? 'reached' : 'MISSED';
+  return `${verdict}: ${name}: ${number(figure)} ${unit}, goal ${bound} ${number(limit)}`;
 }
 
 function number(value) {
   return Number(value.toPrecision(3)).toString();
 }
 
-function table(head, rows) {
-  const line = (cells) => `| ${cells.join(' | ')} |`;
+function tableToMarkdown({ columns, rows }) {
+  const cells = columns.flatMap(({ key, title, ratio, scale = 1, digits = 0 }) => {
+    const base = rows.map((row) => row[key]).find((value) => value !== null);
+    const format = (value) => (typeof value === 'string' ? value : (value * scale).toFixed(digits));
+    return [
+      { title, text: (row) => (row[key] === null ? '' : format(row[key])) },
+      ...(ratio
+        ? [
+            {
+              title: 'ratio',
+              text: (row) => (row[key] === null ? '' : (row[key] / base).toFixed(2)),
+            },
+          ]
+        : []),
+    ];
+  });
+  const line = (texts) => `| ${texts.join(' | ')} |`;
   return [
-    line(head),
-    line(head.map((_, index) => (index === 0 ? '---' : '---:'))),
-    ...rows.map(line),
+    line(cells.map(({ title }) => title)),
+    line(cells.map((_, index) => (index === 0 ? '---' : '---:'))),
+    ...rows.map((row) => line(cells.map(({ text }) => text(row)))),
   ];
 }

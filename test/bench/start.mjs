@@ -1,49 +1,176 @@
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { outputs } from './build.mjs';
-import { run, startTime } from './measure.mjs';
+import { median, run } from './measure.mjs';
+import { openProbe } from './probe.mjs';
+import { atMost } from './report.mjs';
 
-const programs = [
-  { name: 'true', argv: ['true'] },
-  {
-    name: 'numpy',
-    argv: ['python3', '-c', 'import numpy; a = numpy.ones((500, 500)); print((a @ a).sum())'],
-  },
-];
+/** The user that root starts bundles as: none that the machine knows. */
+const ordinary = 12345;
+const workload = ['true'];
 
 /**
- * The time from start to end of `true` and of a small numpy program, in seconds, for each way to run the image.
- * Every way gives one object: name, then the median for each program.
+ * The time of `true` from start to end, in nanoseconds, for each way to start it: as an ordinary user, and as root too
+ * where root runs the benchmark.
  */
-export async function measureStarts({ image, workDirectory, runs, progress }) {
-  const { bundle, makeself } = outputs(workDirectory);
-  const kept = [bundle, '--keep', '--target', join(workDirectory, 'kept')];
-  await run([...kept, 'true']);
-  const floor = [
-    'bwrap',
-    '--ro-bind',
-    image.tree,
-    '/',
-    '--dev',
-    '/dev',
-    '--proc',
-    '/proc',
-    '--tmpfs',
-    '/tmp',
-  ];
-  const ways = [
-    { name: 'bwrap on an unpacked tree', prefix: floor },
-    { name: 'rundle', prefix: [bundle] },
-    { name: 'rundle --keep, again', prefix: kept },
-    { name: 'makeself + bwrap', prefix: [makeself, '--quiet', '--'] },
-  ];
-  const results = [];
-  for (const { name, prefix } of ways) {
-    const result = { name };
-    for (const program of programs) {
-      progress(`start: ${name}, ${program.name}`);
-      result[program.name] = await startTime([...prefix, ...program.argv], runs, workDirectory);
-    }
-    results.push(result);
+export async function measureStarts(context) {
+  const users = process.getuid() === 0 ? ['user', 'root'] : ['user'];
+  const results = {};
+  for (const user of users) {
+    results[user] = await measureAs(user, context);
   }
-  return results;
+  const rows = results.user.map(({ name, ns }, index) => ({
+    name,
+    user: ns,
+    root: results.root?.[index].ns ?? null,
+  }));
+  const goals = users.flatMap((user) => judge(rows, user));
+  const columns = [
+    { key: 'name', title: 'start of true' },
+    { key: 'user', title: 'user ms', scale: 1e-6, digits: 1, ratio: true },
+    { key: 'root', title: 'root ms', scale: 1e-6, digits: 1, ratio: true },
+  ];
+  return { tables: [{ columns, rows }], goals };
+}
+
+const names = {
+  floor: 'bwrap on an unpacked tree',
+  warm: 'rundle',
+  first: 'rundle, first ever',
+  alone: 'rundle, launcher without header',
+  large: 'rundle, large image',
+};
+
+function judge(rows, user) {
+  const milliseconds = (name) => rows.find((row) => row.name === name)[user] / 1e6;
+  const warm = milliseconds(names.warm);
+  return [
+    atMost(`start of true (${user})`, 'ms', warm, 8),
+    atMost(`start of true (${user}), against bwrap`, 'times', warm / milliseconds(names.floor), 2),
+    atMost(`start of true (${user}), first ever`, 'ms', milliseconds(names.first), 13),
+    atMost(
+      `start of true (${user}), large image against small`,
+      'times',
+      milliseconds(names.large) / warm,
+      1.2,
+    ),
+  ];
+}
+
+async function measureAs(user, context) {
+  const { tools, runs, sizes, progress } = context;
+  const home = makeHome(user, context);
+  const prefix = process.getuid() === 0 && user === 'user' ? asOrdinaryUser : [];
+  const probe = openProbe([...prefix, join(tools, 'probe')], { env: home.env });
+  try {
+    const ways = await waysToStart(user, home, context, prefix);
+    const samples = ways.map(() => []);
+    for (let round = 1; round <= runs; round++) {
+      progress(`start ${round}/${runs}: as ${user}`);
+      // Not counted: another round, or section, has had the caches.
+      for (const { argv } of ways.filter(({ argv, cold }) => argv && !cold)) {
+        await probe.ask('start', ...argv, ...workload);
+      }
+      for (const isCold of [false, true]) {
+        for (let count = 0; count < sizes.starts; count++) {
+          for (const [index, { argv, before, cold = false, rare = false }] of ways.entries()) {
+            if (argv && cold === isCold && (count === 0 || !rare)) {
+              before?.();
+              samples[index].push((await probe.ask('start', ...argv, ...workload)).ns);
+            }
+          }
+        }
+      }
+    }
+    await probe.close();
+    return ways.map(({ name }, index) => ({ name, ns: median(samples[index]) }));
+  } finally {
+    probe.end();
+    home.forgetLauncher();
+  }
+}
+
+const asOrdinaryUser = ['setpriv', `--reuid=${ordinary}`, `--regid=${ordinary}`, '--clear-groups'];
+
+/** A home and a runtime directory, so that the launcher is kept where it can be forgotten between two starts. */
+function makeHome(user, { work }) {
+  const owner = process.getuid() === 0 && user === 'user' ? ordinary : process.getuid();
+  const home = join(work, `home-${user}`);
+  const runtime = join(home, 'runtime');
+  for (const directory of [home, runtime]) {
+    mkdirSync(directory, { mode: 0o700 });
+    chownSync(directory, owner, owner);
+  }
+  return {
+    path: home,
+    env: { PATH: process.env.PATH, HOME: home, XDG_RUNTIME_DIR: runtime },
+    forgetLauncher: () => {
+      for (const name of readdirSync(runtime)) {
+        rmSync(join(runtime, name), { recursive: true });
+      }
+      rmSync(`/dev/shm/.rundle-cache-${owner}`, { recursive: true, force: true });
+    },
+  };
+}
+
+async function waysToStart(user, home, context, prefix) {
+  const { inputs } = context;
+  const { tree } = await inputs.image();
+  const bundle = await inputs.bundle();
+  const large = await inputs.largeBundle();
+  const kept = [bundle.path, '--keep', '--target', join(home.path, 'kept')];
+  await run([...prefix, 'env', `HOME=${home.path}`, ...kept, ...workload]);
+  const floor = bwrapCommand(tree);
+  const start = [bundle.path];
+  const ways = [
+    { name: names.floor, argv: floor },
+    { name: names.warm, argv: start },
+    { name: names.first, argv: start, before: home.forgetLauncher },
+    { name: names.alone, argv: launcherCommand(bundle, context, user) },
+    { name: names.large, argv: [large.path] },
+    { name: 'rundle --keep, again', argv: kept },
+  ];
+  const makeself = 'makeself + bwrap';
+  if (prefix.length === 0) {
+    ways.push({ name: makeself, argv: [await inputs.makeself(), '--quiet', '--'], rare: true });
+  } else {
+    // Made by root of root's tree, the archive holds devices that only root can extract.
+    ways.push({ name: makeself });
+  }
+  if (process.getuid() === 0) {
+    const before = dropCaches;
+    ways.push(
+      { name: 'bwrap, page cache dropped', argv: floor, before, cold: true, rare: true },
+      { name: 'rundle, page cache dropped', argv: start, before, cold: true, rare: true },
+    );
+  }
+  return ways;
+}
+
+/** The command that runs a program in `tree` without any of what a bundle adds. */
+export function bwrapCommand(tree, ...options) {
+  const mounts = ['--ro-bind', tree, '/', '--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp'];
+  return ['bwrap', ...mounts, ...options];
+}
+
+/** What the header runs at its end (stub/README.md, "Protocol between header and launcher"). */
+function launcherCommand({ path, size, launcher }, { work }, user) {
+  const program = join(work, `launcher-${user}`);
+  writeFileSync(
+    program,
+    readFileSync(path).subarray(launcher.offset, launcher.offset + launcher.size),
+  );
+  chmodSync(program, 0o755);
+  return [program, 'installed', String(size), path];
+}
+
+function dropCaches() {
+  writeFileSync('/proc/sys/vm/drop_caches', '3\n');
 }
