@@ -35,7 +35,13 @@ export async function trustedCertificates(
   if (!file && !directories) found.push(...(await readSystemFile()));
   const node = environment.NODE_EXTRA_CA_CERTS;
   if (node) found.push(await readCertificates(node, 'NODE_EXTRA_CA_CERTS'));
-  return found;
+  return [...new Set(found.flatMap(certificatesIn))];
+}
+
+/** Each certificate of a text in one form: the lists have most of them in common, and reading one takes its time. */
+function certificatesIn(text: string): string[] {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((block) => block.replace(/\s*\n\s*/g, '\n'));
 }
 
 /** The text of a file with at least one certificate in PEM; `what` names who asked for it. Throws E_USAGE. */

@@ -101,7 +101,7 @@ function takeUserAndHost(
   const hash = text.indexOf('#');
   const head = hash < 0 ? text : text.slice(0, hash);
   // Behind an @ without a # there may be a digest as well.
-  const at = hash < 0 ? (/@(?!sha\d+:)/.exec(text)?.index ?? -1) : head.lastIndexOf('@');
+  const at = hash < 0 ? (/@(?!sha\d+:)/i.exec(text)?.index ?? -1) : head.lastIndexOf('@');
   const username = at < 0 ? undefined : text.slice(0, at);
   if (username !== undefined && !/^[^\s:/@#\p{Cc}]{1,256}$/u.test(username)) {
     throw fail('the part before the @ is not the name of a user');

@@ -1,0 +1,443 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { FileRange } from '#rundle/blob/file-range.js';
+import type { BlobCache } from '#rundle/registry/access.js';
+import { spoolCache } from '#rundle/registry/spool.js';
+import type { SourceStep } from '#rundle/source/transport.js';
+import type { BuiltImage } from '../fixtures/image-builder.js';
+import { faultOf } from '../source/support/scratch.js';
+import {
+  type Contents,
+  contentsOf,
+  type Hook,
+  REPOSITORY,
+  startFakeRegistry,
+} from './support/fake-registry.js';
+import { IMPATIENT, pull } from './support/pull.js';
+import { sampleLayout } from './support/sample.js';
+import { closeServers, fail } from './support/server.js';
+
+let top: string;
+let directory: string;
+let built: BuiltImage;
+let contents: Contents;
+
+beforeAll(() => {
+  top = mkdtempSync(join(tmpdir(), 'rundle-download-'));
+  built = sampleLayout(join(top, 'layout'));
+  contents = contentsOf(join(top, 'layout'));
+});
+beforeEach(() => {
+  directory = mkdtempSync(join(top, 'pulls-'));
+});
+afterEach(closeServers);
+afterAll(() => rmSync(top, { recursive: true, force: true }));
+
+/** The sample's large layer, which the tests below get at in unkind ways. */
+const large = () => built.layers[1]?.digest ?? '';
+const blob = () => contents.blobs.get(large()) as Buffer;
+
+const serve = (hook: Hook) => startFakeRegistry({ name: 'registry' }, contents, hook);
+
+/** A hook for requests for the large layer only; `count` counts them from 1. */
+function onLarge(answer: (...args: [...Parameters<Hook>, number]) => boolean): Hook {
+  let count = 0;
+  return (request, response, seen) => {
+    if (!seen.path.endsWith(large())) return false;
+    count += 1;
+    return answer(request, response, seen, count);
+  };
+}
+
+/** Sends `bytes` of an announced whole and cuts the connection. */
+function cut(
+  response: Parameters<Hook>[1],
+  head: Record<string, string | number>,
+  bytes: Buffer,
+  status = 200,
+) {
+  response.writeHead(status, head);
+  response.write(bytes, () => setTimeout(() => response.destroy(), 20));
+  return true;
+}
+
+describe('a download', () => {
+  it('of an image is complete, and reported layer by layer', async () => {
+    const { host, seen } = await serve(() => false);
+    const steps: SourceStep[] = [];
+    const loaded = await pull(
+      directory,
+      `${host}/${REPOSITORY}:v1`,
+      {},
+      {
+        onProgress: (step) => steps.push(step),
+      },
+    );
+    expect(loaded.provenance).toEqual({
+      transport: 'docker',
+      reference: `${host}/${REPOSITORY}:v1`,
+      manifestDigest: built.manifest.digest,
+      configDigest: built.config.digest,
+      diffIds: built.diffIds,
+    });
+    const last = new Map(
+      steps.filter(({ phase }) => phase === 'download').map((step) => [step.name, step]),
+    );
+    expect([...last.values()].map(({ name, done, total }) => [name, done, total])).toEqual(
+      built.layers.map(({ digest, size }) => [digest, size, size]),
+    );
+    // Every layer is announced before the first byte of any, so that the sum is known.
+    expect(steps.slice(0, 3).map(({ done }) => done)).toEqual([0, 0, 0]);
+    const paths = seen.map(({ path }) => path).filter((path) => path !== '/v2/');
+    expect(paths).toHaveLength(5);
+    for (const { headers } of seen) {
+      expect(headers['accept-encoding']).toBe('identity');
+      expect(headers.authorization).toBeUndefined();
+    }
+  });
+
+  it('that is cut goes on where it stopped', async () => {
+    const { host, seen } = await serve(
+      onLarge((_request, response, one, count) => {
+        const from = Number(/=(\d+)/.exec(one.headers.range ?? '')?.[1] ?? 0);
+        if (count > 3) return false;
+        const rest = blob().subarray(from);
+        const head = {
+          'content-length': rest.length,
+          ...(from > 0 && {
+            'content-range': `bytes ${from}-${blob().length - 1}/${blob().length}`,
+          }),
+        };
+        return cut(response, head, rest.subarray(0, 600_000), from > 0 ? 206 : 200);
+      }),
+    );
+    await pull(directory, `${host}/${REPOSITORY}:v1`, { patience: { ...IMPATIENT, attempts: 5 } });
+    const starts = seen
+      .filter(({ path }) => path.endsWith(large()))
+      .map(({ headers }) => Number(/^bytes=(\d+)-$/.exec(headers.range ?? 'bytes=0-')?.[1]));
+    expect(starts).toHaveLength(4);
+    // What a cut connection had not delivered yet is asked for again.
+    for (const [at, start] of starts.entries()) {
+      if (at > 0) expect(start).toBeGreaterThan(starts[at - 1] ?? Number.NaN);
+      expect(start).toBeLessThanOrEqual(at * 600_000);
+    }
+  });
+
+  it('starts anew where the server ignores the range', async () => {
+    const { host, seen } = await serve(
+      onLarge((_request, response, _seen, count) => {
+        if (count === 1)
+          return cut(response, { 'content-length': blob().length }, blob().subarray(0, 500_000));
+        response.writeHead(200, { 'content-length': blob().length });
+        response.end(blob());
+        return true;
+      }),
+    );
+    await pull(directory, `${host}/${REPOSITORY}:v1`);
+    expect(seen.filter(({ path }) => path.endsWith(large()))).toHaveLength(2);
+  });
+
+  it.each([
+    ['another part', { 'content-range': 'bytes 5-10/11' }, 206],
+    ['no part', {}, 206],
+    ['of another whole', { 'content-range': 'bytes 500000-600000/600001' }, 206],
+    ['no such range', {}, 416],
+  ])('starts anew where a range gives %s', async (_name, head, status) => {
+    const { host, seen } = await serve(
+      onLarge((_request, response, _seen, count) => {
+        if (count === 1)
+          return cut(response, { 'content-length': blob().length }, blob().subarray(0, 500_000));
+        if (count > 2) return false;
+        response.writeHead(status, head as Record<string, string>);
+        response.end('what');
+        return true;
+      }),
+    );
+    await pull(directory, `${host}/${REPOSITORY}:v1`);
+    const ranges = seen
+      .filter(({ path }) => path.endsWith(large()))
+      .map(({ headers }) => headers.range);
+    expect(ranges).toEqual([undefined, 'bytes=500000-', undefined]);
+  });
+
+  it('gives up when the connection is cut again and again', async () => {
+    const { host } = await serve(
+      onLarge((_request, response) =>
+        cut(response, { 'content-length': blob().length }, blob().subarray(0, 1000)),
+      ),
+    );
+    expect(await faultOf(pull(directory, `${host}/${REPOSITORY}:v1`))).toMatch(
+      /^E_NETWORK reading docker:\/\/.*: 127.0.0.1:\d+: the connection was cut; tried 3 times/,
+    );
+  });
+
+  it('gives up when nothing comes any more', async () => {
+    const { host } = await serve(
+      onLarge((_request, response) => {
+        response.writeHead(200, { 'content-length': blob().length });
+        response.write('x');
+        return true;
+      }),
+    );
+    const patience = { ...IMPATIENT, stall: 200, attempts: 2 };
+    expect(await faultOf(pull(directory, `${host}/${REPOSITORY}:v1`, { patience }))).toMatch(
+      /^E_NETWORK .*: nothing came for 0.2 seconds; tried 2 times/,
+    );
+  });
+
+  it('gives up when there is no answer', async () => {
+    const { host } = await serve(onLarge(() => true));
+    const patience = { ...IMPATIENT, headers: 200, attempts: 2 };
+    expect(await faultOf(pull(directory, `${host}/${REPOSITORY}:v1`, { patience }))).toMatch(
+      /^E_NETWORK .*: no answer within 0.2 seconds; tried 2 times/,
+    );
+  });
+
+  it('waits as long as a busy server asks, and no longer than it may', async () => {
+    let count = 0;
+    const busy: Hook = (_request, response, seen) => {
+      if (!seen.path.includes('/manifests/')) return false;
+      count += 1;
+      if (count > 2) return false;
+      response.setHeader('retry-after', '0');
+      fail(response, count === 1 ? 429 : 503, 'TOOMANYREQUESTS');
+      return true;
+    };
+    const { host } = await serve(busy);
+    await pull(directory, `${host}/${REPOSITORY}:v1`);
+    expect(count).toBe(3);
+  });
+
+  it.each([
+    [429, 'has had too many requests (status 429, TOOMANYREQUESTS)', 'try again later'],
+    [500, 'cannot answer now (status 500, TOOMANYREQUESTS)', ''],
+    [503, 'cannot answer now (status 503, TOOMANYREQUESTS)', ''],
+  ])('fails after several answers with %i', async (status, why, hint) => {
+    const { host, seen } = await serve((_request, response, one) => {
+      if (!one.path.includes('/blobs/')) return false;
+      fail(response, status, 'TOOMANYREQUESTS');
+      return true;
+    });
+    const fault = await faultOf(pull(directory, `${host}/${REPOSITORY}:v1`));
+    expect(fault).toContain(`: ${host} ${why}; tried 3 times`);
+    expect(fault).toContain(hint);
+    expect(seen.filter(({ path }) => path.endsWith(built.config.digest))).toHaveLength(3);
+  });
+
+  it('does not wait an hour', async () => {
+    const { host } = await serve((_request, response, one) => {
+      if (!one.path.includes('/manifests/')) return false;
+      response.setHeader('retry-after', '3600');
+      fail(response, 429, 'TOOMANYREQUESTS');
+      return true;
+    });
+    expect(await faultOf(pull(directory, `${host}/${REPOSITORY}:v1`))).toMatch(
+      /it wants to be asked again in 3600 seconds/,
+    );
+  });
+
+  it.each([
+    [
+      'wrong bytes',
+      () => Buffer.alloc(blob().length, 1),
+      /^E_DIGEST .*layer 2 of 3.* has the digest sha256:/,
+    ],
+    ['fewer bytes', () => blob().subarray(1), /^E_DIGEST .*layer 2 of 3.* bytes, announced were/],
+    [
+      'more bytes',
+      () => Buffer.concat([blob(), blob()]),
+      /^E_DIGEST .*layer 2 of 3.* bytes, announced were/,
+    ],
+  ])('of %s fails, and leaves nothing', async (_name, bytes, why) => {
+    const { host } = await serve(
+      onLarge((_request, response) => {
+        response.writeHead(200, { 'content-length': bytes().length });
+        response.end(bytes());
+        return true;
+      }),
+    );
+    expect(await faultOf(pull(directory, `${host}/${REPOSITORY}:v1`))).toMatch(why);
+    const blobs = readdirSync(directory).flatMap((name) =>
+      readdirSync(join(directory, name, 'blobs')),
+    );
+    expect(blobs).not.toContain(large().replace(':', '-'));
+  });
+
+  it('without an announced length is stopped where it becomes too long', async () => {
+    const { host } = await serve(
+      onLarge((_request, response) => {
+        response.writeHead(200);
+        response.write(blob());
+        response.end('x');
+        return true;
+      }),
+    );
+    expect(await faultOf(pull(directory, `${host}/${REPOSITORY}:v1`))).toMatch(
+      /^E_DIGEST .* more than the \d+ bytes/,
+    );
+  });
+
+  it('that is missing says which', async () => {
+    const { host } = await serve(
+      onLarge((_request, response) => {
+        fail(response, 404, 'BLOB_UNKNOWN');
+        return true;
+      }),
+    );
+    expect(await faultOf(pull(directory, `${host}/${REPOSITORY}:v1`))).toMatch(
+      /^E_SOURCE .*layer 2 of 3 .* does not have it, although the manifest names it/,
+    );
+  });
+
+  describe('that the server compresses although nobody asked', () => {
+    const plain = () => built.layers[2]?.digest ?? '';
+    const text = () => contents.blobs.get(plain()) as Buffer;
+
+    it.each([
+      ['with its length', true],
+      ['without', false],
+    ])('is uncompressed: %s', async (_name, hasLength) => {
+      const packed = gzipSync(text());
+      const { host } = await serve((_request, response, seen) => {
+        if (!seen.path.endsWith(plain())) return false;
+        response.setHeader('content-encoding', 'gzip');
+        if (hasLength) response.setHeader('content-length', packed.length);
+        response.write(packed);
+        response.end();
+        return true;
+      });
+      const { provenance } = await pull(directory, `${host}/${REPOSITORY}:v1`);
+      expect(provenance.diffIds).toEqual(built.diffIds);
+    });
+
+    it.each([true, false])(
+      'is left alone where the layer itself is meant; length: %s',
+      async (hasLength) => {
+        const { host } = await serve(
+          onLarge((_request, response) => {
+            response.setHeader('content-encoding', 'gzip');
+            if (hasLength) response.setHeader('content-length', blob().length);
+            response.write(blob());
+            response.end();
+            return true;
+          }),
+        );
+        const { provenance } = await pull(directory, `${host}/${REPOSITORY}:v1`);
+        expect(provenance.diffIds).toEqual(built.diffIds);
+      },
+    );
+
+    it('fails when what comes is neither', async () => {
+      const { host } = await serve((_request, response, seen) => {
+        if (!seen.path.endsWith(plain())) return false;
+        response.setHeader('content-encoding', 'gzip');
+        response.end('nonsense');
+        return true;
+      });
+      expect(await faultOf(pull(directory, `${host}/${REPOSITORY}:v1`))).toMatch(
+        /^E_DIGEST .*layer 3 of 3.*cannot be uncompressed/,
+      );
+    });
+
+    it('goes for manifests and configs too', async () => {
+      const { host } = await serve((_request, response, seen) => {
+        const isManifest = seen.path.endsWith('/manifests/v1');
+        if (!isManifest && !seen.path.endsWith(built.config.digest)) return false;
+        const { digest, mediaType } = isManifest ? built.manifest : built.config;
+        const packed = gzipSync(contents.blobs.get(digest) as Buffer);
+        response.writeHead(200, {
+          'content-type': mediaType,
+          'content-encoding': 'gzip',
+          'content-length': packed.length,
+        });
+        response.end(packed);
+        return true;
+      });
+      const { provenance } = await pull(directory, `${host}/${REPOSITORY}:v1`);
+      expect(provenance.manifestDigest).toBe(built.manifest.digest);
+    });
+  });
+});
+
+describe('a cache', () => {
+  let kept: BlobCache;
+  const partial = () => join(directory, large().replace(':', '-'));
+  const layerRequests = (
+    seen: readonly { path: string; headers: { range?: string | undefined } }[],
+  ) => seen.filter(({ path }) => path.endsWith(large())).map(({ headers }) => headers.range);
+
+  beforeEach(() => {
+    kept = spoolCache(directory);
+  });
+
+  it('that has everything is asked for all but the tag', async () => {
+    const { host, seen } = await serve(() => false);
+    await pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept });
+    const before = seen.length;
+    await pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept });
+    expect(seen.slice(before).map(({ path }) => path)).toEqual([
+      '/v2/',
+      `/v2/${REPOSITORY}/manifests/v1`,
+    ]);
+    const { length } = seen;
+    await pull(top, `${host}/${REPOSITORY}@${built.manifest.digest}`, { cache: kept });
+    expect(seen).toHaveLength(length);
+  });
+
+  it('lets a download go on that an earlier one began', async () => {
+    writeFileSync(partial(), blob().subarray(0, 1_000_000));
+    const { host, seen } = await serve(() => false);
+    await pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept });
+    expect(layerRequests(seen)).toEqual(['bytes=1000000-']);
+    expect(readFileSync(partial()).equals(blob())).toBe(true);
+  });
+
+  it.each([
+    ['whole', () => blob(), []],
+    ['damaged', () => Buffer.alloc(1_000_000, 1), ['bytes=1000000-', undefined]],
+    ['damaged at full length', () => Buffer.alloc(blob().length, 1), [undefined]],
+    ['too long', () => Buffer.concat([blob(), Buffer.alloc(9)]), [undefined]],
+  ])('with what was left there %s gives the right layer', async (_name, bytes, ranges) => {
+    writeFileSync(partial(), bytes());
+    const { host, seen } = await serve(() => false);
+    await pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept });
+    expect(layerRequests(seen)).toEqual(ranges);
+    expect(readFileSync(partial()).equals(blob())).toBe(true);
+  });
+
+  it('keeps what came of a download that failed', async () => {
+    const { host } = await serve(
+      onLarge((_request, response) =>
+        cut(response, { 'content-length': blob().length }, blob().subarray(0, 1000)),
+      ),
+    );
+    await faultOf(pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept }));
+    const left = readFileSync(partial());
+    expect(left.length).toBeGreaterThan(0);
+    expect(left.equals(blob().subarray(0, left.length))).toBe(true);
+  });
+
+  it('that was damaged is mended', async () => {
+    const { host, seen } = await serve(() => false);
+    const rejected: string[] = [];
+    const damaged: BlobCache = {
+      ...kept,
+      find: async (digest, size): Promise<FileRange | undefined> => {
+        if (digest !== large() || rejected.includes(digest)) return kept.find(digest, size);
+        const path = join(directory, 'damaged');
+        writeFileSync(path, Buffer.alloc(blob().length, 3));
+        return { path, offset: 0, size: blob().length };
+      },
+      reject: async (digest) => {
+        rejected.push(digest);
+      },
+    };
+    const { provenance } = await pull(top, `${host}/${REPOSITORY}:v1`, { cache: damaged });
+    expect(provenance.diffIds).toEqual(built.diffIds);
+    expect(rejected).toEqual([large()]);
+    expect(layerRequests(seen)).toEqual([undefined]);
+  });
+});
