@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "system_mounts.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -108,16 +111,59 @@ int system_mounts_make(const struct system_mounts_request *request, struct fault
 	return 0;
 }
 
+static bool is_empty(int root, const char *path)
+{
+	int found = path_inside_open(root, path, PATH_FAIL);
+	int readable = found < 0 ? -1 : openat(found, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (found >= 0)
+		close(found);
+	DIR *stream = readable < 0 ? NULL : fdopendir(readable);
+	if (stream == NULL) {
+		if (readable >= 0)
+			close(readable);
+		return false;
+	}
+	const struct dirent *entry;
+	while ((entry = readdir(stream)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			break;
+	closedir(stream);
+	return entry == NULL;
+}
+
+/* Where an empty directory of the image is all that there is of the way to `home`, as /home mostly is, a
+ * tmpfs on it takes the rest: nothing has to be made in the image. */
+static bool cover_empty_parent(int root, const char *home)
+{
+	struct fault ignored = {0};
+	char parent[PATH_MAX];
+	if (snprintf(parent, sizeof parent, "%s", home) >= (int)sizeof parent)
+		return false;
+	for (char *slash; (slash = strrchr(parent, '/')) != NULL && slash != parent;) {
+		*slash = '\0';
+		if (!path_inside_exists(root, parent))
+			continue;
+		return !on_tmpfs(root, parent) && is_empty(root, parent) &&
+		       mount_tmpfs(root, parent, "mode=0755", &ignored) == 0;
+	}
+	return false;
+}
+
 void system_mounts_home(int root, const char *home)
 {
 	struct fault ignored = {0};
 	if (path_inside_exists(root, home))
 		return;
+	bool covered = cover_empty_parent(root, home);
 	int created = path_inside_open(root, home, PATH_MAKE_DIRECTORY);
 	if (created < 0)
 		return;
-	close(created);
+	char path[48];
+	snprintf(path, sizeof path, "/proc/self/fd/%d", created);
 	/* Under /tmp or /run it has come to be on a tmpfs already. */
-	if (!on_tmpfs(root, home))
+	if (covered || on_tmpfs(root, home))
+		chmod(path, 0700);
+	else
 		mount_tmpfs(root, home, "mode=0700", &ignored);
+	close(created);
 }

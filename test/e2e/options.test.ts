@@ -182,6 +182,14 @@ describe.each(profiles)('as $name', (profile) => {
       expect(await printed(sh('cd "$HOME" && touch f && echo ok', ['--rw']))).toBe('ok');
     });
 
+    test('a HOME that the image lacks takes no overlay below an empty /home', async () => {
+      const script =
+        'cd "$HOME" && touch f && stat -c %a . && ls /home; grep -c overlay /proc/self/mountinfo';
+      const environment = { USER: 'somebody', HOME: '/home/some/one' };
+      const expected = profile.uid === 0 ? '0' : '700\nsome\n0';
+      expect((await sh(script, [], environment)).stdout.trim()).toBe(expected);
+    });
+
     test('files of the host: hosts, resolv.conf, hostname', async () => {
       expect(await printed(sh('cat /etc/hosts'))).toBe(readFileSync('/etc/hosts', 'utf8').trim());
       expect(await printed(sh('cat /etc/resolv.conf'))).toBe(
