@@ -1,19 +1,23 @@
-import type { RegularFile } from '../tree/node.js';
+import type { BlockImage, RegularFile } from '../tree/node.js';
 import type { Census, FileRecord } from './census.js';
 import { findDuplicates } from './duplicates.js';
 import { storedSize } from './job.js';
 import { addBlock, emptyLayout, type FileLayout } from './layout.js';
 import { inOrder } from './ordered.js';
 import type { PayloadOutput } from './output.js';
+import type { PackingItem, PlannedBlock } from './packing-item.js';
 import { packingOrder } from './packing-order.js';
-import { assertBlockCount, type PackingItem, type PlannedBlock, planJobs } from './plan.js';
+import { assertBlockCount, planJobs } from './plan.js';
 import type { WorkerPool } from './pool.js';
+import { fitsOutput } from './reuse.js';
 
 export interface DataOptions {
   /** Bytes. */
   blockSize: number;
   /** Files to store first, uncompressed. */
   rawFirst: readonly RegularFile[];
+  /** Copy blocks of images where they have the form wanted. */
+  reuse: boolean;
   /** Called with the bytes of content that are done, and all of them. */
   onProgress: (done: number, total: number) => void;
 }
@@ -28,8 +32,12 @@ export interface DataSection {
 }
 
 /** The files in the order of packing; a message's file number counts in it. */
-export function filesToPack(census: Census, rawFirst: readonly RegularFile[]): FileRecord[] {
-  return packingOrder(census.files, rawFirst);
+export function filesToPack(
+  census: Census,
+  options: Omit<DataOptions, 'onProgress'>,
+): FileRecord[] {
+  const isCopied = (image: BlockImage) => options.reuse && fitsOutput(image, options.blockSize);
+  return packingOrder(census.files, options.rawFirst, isCopied);
 }
 
 /**
@@ -65,7 +73,7 @@ export async function writeDataSection(
   const fragments: Fragment[] = [];
   let done = duplicateBytes;
   onProgress(done, contentBytes);
-  const jobs = planJobs(items, blockSize);
+  const jobs = planJobs(items, blockSize, options.reuse);
   const packed = inOrder(jobs, 2 * pool.capacity, (job) =>
     pool.pack(job.map(({ request }) => request)),
   );

@@ -1,3 +1,4 @@
+import type { BlockImage } from '../tree/node.js';
 import type { FileRecord } from './census.js';
 import { piecesBetween } from './content.js';
 import { DIGEST_UNIT } from './content-digest.js';
@@ -14,7 +15,8 @@ const MAX_BYTES = 4 * 1024 * 1024;
  * first of its kind; equality is that of size and SHA-256.
  *
  * Only files that share their size with another are looked at, at first in their first 64 KiB, and only those that are equal so
- * far are read to the end: nearly all others are read once, when they are packed. Throws E_SOURCE.
+ * far are read to the end: nearly all others are read once, when they are packed. Files of one image that holds equal contents once
+ * are not read: they are equal when they are in the same place. Throws E_SOURCE, E_FORMAT.
  */
 export async function findDuplicates(
   pool: WorkerPool,
@@ -22,10 +24,15 @@ export async function findDuplicates(
 ): Promise<Map<number, number>> {
   const all = files.map((_, number) => number).filter((number) => sizeOf(files, number) > 0);
   const sameSize = sharing(all, (number) => sizeOf(files, number));
-  const starts = await digests(pool, files, sameSize, DIGEST_UNIT);
+  const places = placesInImage(files, sameSize);
+  const unknown = sameSize.filter((number) => !places.has(number));
+  const starts = await digests(pool, files, unknown, DIGEST_UNIT);
+  for (const [number, place] of places) starts.set(number, place);
   const keyOfStart = (number: number) => `${sizeOf(files, number)} ${starts.get(number)}`;
   const sameStart = sharing(sameSize, keyOfStart);
-  const long = sameStart.filter((number) => sizeOf(files, number) > DIGEST_UNIT);
+  const long = sameStart.filter(
+    (number) => sizeOf(files, number) > DIGEST_UNIT && !places.has(number),
+  );
   const whole = await digests(pool, files, long, Number.POSITIVE_INFINITY);
 
   const firsts = new Map<string, number>();
@@ -37,6 +44,43 @@ export async function findDuplicates(
     else duplicates.set(number, first);
   }
   return duplicates;
+}
+
+/**
+ * The places of files that all files of the same size share one deduplicated image with: what tells them apart in place of
+ * digests. Another file of that size, from elsewhere, can only be compared by reading.
+ */
+function placesInImage(
+  files: readonly FileRecord[],
+  numbers: readonly number[],
+): Map<number, string> {
+  const images = new Map<number, BlockImage | undefined>();
+  for (const number of numbers) {
+    const size = sizeOf(files, number);
+    const image = imageOf(files, number);
+    images.set(size, !images.has(size) || images.get(size) === image ? image : undefined);
+  }
+  const places = new Map<number, string>();
+  for (const number of numbers) {
+    if (images.get(sizeOf(files, number)) === undefined) continue;
+    const { extents } = (files[number] as FileRecord).node;
+    const parts = extents.map(({ at, offset, data }) =>
+      data.kind === 'block' ? `${at}:${data.position}:${offset}` : '',
+    );
+    places.set(number, parts.join(' '));
+  }
+  return places;
+}
+
+/** The deduplicated image that all of a file lies in. */
+function imageOf(files: readonly FileRecord[], number: number): BlockImage | undefined {
+  const { extents } = (files[number] as FileRecord).node;
+  const [first] = extents;
+  if (first?.data.kind !== 'block' || !first.data.image.deduplicated) return undefined;
+  const { image } = first.data;
+  return extents.every(({ data }) => data.kind === 'block' && data.image === image)
+    ? image
+    : undefined;
 }
 
 /** Those of `numbers` that share their key with another one, in the same order. */

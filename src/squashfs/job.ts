@@ -1,4 +1,5 @@
-import type { Extent } from '../tree/node.js';
+import type { Compressor } from '../decoder/decode.js';
+import type { Extent, StoredBlock } from '../tree/node.js';
 
 /** Messages between the main thread and the packing workers. */
 
@@ -19,6 +20,8 @@ export interface BlockRequest extends Content {
   sparse: boolean;
   /** False stores the bytes as they are. */
   compress: boolean;
+  /** A block of an image that has these bytes in the form wanted: it is copied. */
+  copy?: StoredBlock;
 }
 
 export type Job =
@@ -45,6 +48,8 @@ export function storedSize(word: number): number {
 export interface Fault {
   file: number | undefined;
   reason: string;
+  /** E_SOURCE: the bytes are not there any more; the others: they are there, but cannot be decoded. */
+  code: 'E_SOURCE' | 'E_FORMAT' | 'E_UNSUPPORTED';
 }
 
 export type Reply =
@@ -57,4 +62,6 @@ export interface WorkerSetup {
   /** Bytes. */
   blockSize: number;
   level: number;
+  /** Compressors of images that contents are read from. */
+  decoders: readonly Compressor[];
 }

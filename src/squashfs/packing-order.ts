@@ -1,4 +1,4 @@
-import type { RegularFile } from '../tree/node.js';
+import type { BlockImage, RegularFile } from '../tree/node.js';
 import type { FileRecord } from './census.js';
 
 /**
@@ -6,10 +6,14 @@ import type { FileRecord } from './census.js';
  * files with the same name are brought together, at the place of the first: what stands in many directories under one
  * name (message catalogues of all languages, `__init__.py`, copyright files) is alike, and shares fragment blocks. README.md has
  * the gain. The rest keeps its neighbours, which are read together too.
+ *
+ * Files in an image whose blocks have to be decoded come last, in the order of the image: each block is decoded once then, and not
+ * again for each of the files that share it.
  */
 export function packingOrder(
   files: readonly FileRecord[],
   first: readonly RegularFile[],
+  isCopied: (image: BlockImage) => boolean,
 ): FileRecord[] {
   const byNode = new Map(files.map((file) => [file.node, file]));
   const placed = new Set<FileRecord>();
@@ -18,11 +22,33 @@ export function packingOrder(
     if (file !== undefined) placed.add(file);
   }
   const byName = new Map<string, FileRecord[]>();
+  const decoded: [FileRecord, ImagePosition][] = [];
   for (const file of files) {
     if (placed.has(file)) continue;
+    const position = positionInImage(file, isCopied);
+    if (position !== undefined) {
+      decoded.push([file, position]);
+      continue;
+    }
     const namesakes = byName.get(file.name);
     if (namesakes === undefined) byName.set(file.name, [file]);
     else namesakes.push(file);
   }
-  return [...placed, ...[...byName.values()].flat()];
+  decoded.sort(([, a], [, b]) => a.block - b.block || a.offset - b.offset);
+  return [...placed, ...[...byName.values()].flat(), ...decoded.map(([file]) => file)];
+}
+
+interface ImagePosition {
+  block: number;
+  offset: number;
+}
+
+/** Where the end of a file is, which it may share a block with others for; undefined when nothing has to be decoded. */
+function positionInImage(
+  { node }: FileRecord,
+  isCopied: (image: BlockImage) => boolean,
+): ImagePosition | undefined {
+  const last = node.extents.at(-1);
+  if (last?.data.kind !== 'block' || isCopied(last.data.image)) return undefined;
+  return { block: last.data.position, offset: last.offset };
 }

@@ -50,14 +50,14 @@ export class WorkerPool {
     return this.#members.length * JOBS_PER_WORKER;
   }
 
-  /** Makes blocks. Throws E_SOURCE when content cannot be read, E_UNSUPPORTED when the compressor fails. */
+  /** Makes blocks. Throws E_SOURCE and E_FORMAT when content cannot be read, E_UNSUPPORTED when the compressor fails. */
   async pack(blocks: readonly BlockRequest[]): Promise<PackedBlocks> {
     const reply = await this.#run({ kind: 'pack', blocks });
     if (reply.kind === 'packed') return reply;
     throw this.#faultError(reply);
   }
 
-  /** Digests of contents, as `digestContent` makes them. Throws E_SOURCE. */
+  /** Digests of contents, as `digestContent` makes them. Throws as `pack`. */
   async digest(contents: readonly Content[]): Promise<readonly string[]> {
     const reply = await this.#run({ kind: 'digest', contents });
     if (reply.kind === 'digests') return reply.digests;
@@ -105,11 +105,12 @@ export class WorkerPool {
   }
 
   #faultError(reply: Reply): RundleError {
-    const { file, reason } = reply as Fault;
-    if (file === undefined)
-      return new RundleError('E_UNSUPPORTED', `packing the payload: ${reason}`);
-    return new RundleError('E_SOURCE', `reading the content of ${this.#nameOf(file)}: ${reason}`, {
-      hint: 'the source may have changed while it was read: build again',
+    const { file, reason, code } = reply as Fault;
+    if (file === undefined) return new RundleError(code, `packing the payload: ${reason}`);
+    return new RundleError(code, `reading the content of ${this.#nameOf(file)}: ${reason}`, {
+      ...(code === 'E_SOURCE' && {
+        hint: 'the source may have changed while it was read: build again',
+      }),
     });
   }
 }

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { loadDecoder } from '../decoder/decoder.js';
 import { reasonOf } from '../errors.js';
 import { type Compress, loadCodec } from './codec.js';
 import { digestContent } from './content-digest.js';
@@ -8,7 +9,10 @@ import { type BlockRequest, type Job, type Reply, STORED_RAW, type WorkerSetup }
 /** A packing worker: reads contents, compresses or digests them, and answers jobs in the order they come. */
 
 const setup = workerData as WorkerSetup;
-const reader = new ContentReader();
+const decoders = await Promise.all(
+  setup.decoders.map(async (name) => [name, await loadDecoder(name)] as const),
+);
+const reader = new ContentReader(new Map(decoders));
 const size = Math.max(setup.blockSize, 8192);
 const scratch = Buffer.allocUnsafe(size);
 const zeros = Buffer.alloc(size);
@@ -28,8 +32,9 @@ function answer(job: Job): Reply {
       digests: job.contents.map((content) => digestContent(reader, content)),
     };
   } catch (error) {
-    const file = error instanceof ContentError ? error.file : undefined;
-    return { kind: 'fault', file, reason: reasonOf(error) };
+    const { file, code } =
+      error instanceof ContentError ? error : { file: undefined, code: 'E_UNSUPPORTED' as const };
+    return { kind: 'fault', file, reason: reasonOf(error), code };
   }
 }
 
@@ -38,6 +43,13 @@ function pack(blocks: readonly BlockRequest[], compress: Compress): Reply {
   const stored: Uint8Array[] = [];
   let total = 0;
   for (const block of blocks) {
+    if (block.copy !== undefined) {
+      const { copy } = block;
+      stored.push(reader.readStored(copy, block.pieces[0]?.file ?? 0));
+      words.push(copy.stored | (copy.raw ? STORED_RAW : 0));
+      total += copy.stored;
+      continue;
+    }
     if (block.sparse && block.pieces.length === 0) {
       words.push(0);
       continue;

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { Compressor } from '../decoder/decode.js';
 import type { Directory, Omission, RegularFile } from '../tree/node.js';
-import { displayPath, takeCensus } from './census.js';
+import { displayPath, type FileRecord, takeCensus } from './census.js';
 import { filesToPack, writeDataSection } from './data-section.js';
 import { MetadataWriter, writeLookupBlocks, writeLookupTable } from './metadata.js';
 import { assertPayloadOptions } from './options.js';
@@ -22,6 +23,11 @@ export interface PayloadOptions {
   workers: number;
   /** Time in the superblock, seconds since 1970: SOURCE_DATE_EPOCH or 0. */
   buildTime: number;
+  /**
+   * Blocks of images that the tree's contents lie in are copied where they have the form wanted: zstd, this block size, all of their
+   * content in the tree. They keep the level they have. True unless given.
+   */
+  reuse?: boolean;
   /** Files of the tree that every start touches: stored uncompressed, in this order, before all others. */
   rawFirst?: readonly RegularFile[];
   /** Called with the bytes of file content that are packed, and their sum. */
@@ -47,8 +53,8 @@ export interface PayloadSummary {
  * writing, from the absolute offset `start` (bytes) on. Nothing but the tree, the contents and the options other than
  * `workers` decides about the bytes.
  *
- * Throws E_USAGE and E_UNSUPPORTED (options, or a tree that SquashFS cannot hold), E_SOURCE naming the file whose
- * content cannot be read or is shorter than the tree says, E_OUTPUT. `output` then holds an unfinished payload.
+ * Throws E_USAGE and E_UNSUPPORTED (options, or a tree that SquashFS cannot hold), E_SOURCE and E_FORMAT naming the file whose
+ * content cannot be read, is damaged or shorter than the tree says, E_OUTPUT. `output` then holds an unfinished payload.
  */
 export async function writePayload(
   root: Directory,
@@ -59,9 +65,11 @@ export async function writePayload(
   const { blockSize, level, rawFirst = [], onProgress = () => undefined } = options;
   assertPayloadOptions(blockSize, level);
   const census = takeCensus(root);
-  const files = filesToPack(census, rawFirst);
+  const reuse = options.reuse ?? true;
+  const files = filesToPack(census, { blockSize, rawFirst, reuse });
+  const decoders = compressorsOf(files);
   const target = new PayloadOutput(output, start);
-  const pool = new WorkerPool(options.workers, { blockSize, level }, (number) => {
+  const pool = new WorkerPool(options.workers, { blockSize, level, decoders }, (number) => {
     const file = files[number];
     return file === undefined ? 'a file' : displayPath(file.directory, file.name);
   });
@@ -72,6 +80,7 @@ export async function writePayload(
     const data = await writeDataSection(pool, target, files, census.contentBytes, {
       blockSize,
       rawFirst,
+      reuse,
       onProgress,
     });
     const tree = await writeTreeTables(pool, target, census, data.layouts);
@@ -109,6 +118,17 @@ export async function writePayload(
   } finally {
     await pool.close();
   }
+}
+
+/** The compressors of all images that contents lie in. */
+function compressorsOf(files: readonly FileRecord[]): Compressor[] {
+  const found = new Set<Compressor>();
+  for (const { node } of files) {
+    for (const { data } of node.extents) {
+      if (data.kind === 'block') found.add(data.image.compressor);
+    }
+  }
+  return [...found];
 }
 
 /** Writes the tables of extended attributes and gives where the last one, which names the others, begins. */

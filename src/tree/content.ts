@@ -1,12 +1,17 @@
 import { open } from 'node:fs/promises';
+import { loadDecoder } from '../decoder/decoder.js';
 import { RundleError } from '../errors.js';
-import type { RegularFile } from './node.js';
+import type { Extent, RegularFile, StoredBlock } from './node.js';
+import { DecodedBlocks, decodeBlock } from './stored-block.js';
+
+/** Decoded blocks of images kept between calls, in bytes: several small parts of one file are looked at. */
+const decoded = new DecodedBlocks(8 * 1024 * 1024);
 
 /**
  * Up to `length` bytes of `file` from `offset`, fewer at its end; holes read as zeros. For the small parts
  * that the main thread looks at itself, such as an ELF header.
  *
- * Throws E_SOURCE when the bytes are no longer where the tree says.
+ * Throws E_SOURCE when the bytes are no longer where the tree says, E_FORMAT and E_UNSUPPORTED for a block of an image that cannot be decoded.
  */
 export async function readContent(
   file: RegularFile,
@@ -20,21 +25,42 @@ export async function readContent(
     const to = Math.min(end, extent.at + extent.length);
     if (from >= to) continue;
     const part = bytes.subarray(from - offset, to - offset);
-    const position = extent.offset + (from - extent.at);
-    if (extent.data.kind === 'memory') {
-      part.set(extent.data.bytes.subarray(position, position + part.length));
-      continue;
-    }
-    const path = extent.data.path;
-    const handle = await open(typeof path === 'string' ? path : Buffer.from(path), 'r');
-    try {
-      const { bytesRead } = await handle.read(part, 0, part.length, position);
-      if (bytesRead !== part.length) {
-        throw new RundleError('E_SOURCE', `reading ${String(path)}: it became shorter meanwhile`);
-      }
-    } finally {
-      await handle.close();
-    }
+    await readPart(extent, extent.offset + (from - extent.at), part);
   }
   return bytes;
+}
+
+async function readPart({ data }: Extent, position: number, part: Buffer): Promise<void> {
+  if (data.kind === 'file') return readFilePart(data.path, position, part);
+  const all = data.kind === 'memory' ? data.bytes : await contentOf(data);
+  if (position + part.length > all.length) {
+    throw new RundleError('E_FORMAT', `reading a file's content: only ${all.length} bytes there`);
+  }
+  part.set(all.subarray(position, position + part.length));
+}
+
+async function contentOf(block: StoredBlock): Promise<Uint8Array> {
+  const known = decoded.get(block);
+  if (known !== undefined) return known;
+  const stored = Buffer.alloc(block.stored);
+  await readFilePart(block.image.path, block.position, stored);
+  const content = decodeBlock(block, stored, await loadDecoder(block.image.compressor));
+  decoded.add(block, content);
+  return content;
+}
+
+async function readFilePart(
+  path: string | Uint8Array,
+  position: number,
+  part: Buffer,
+): Promise<void> {
+  const handle = await open(typeof path === 'string' ? path : Buffer.from(path), 'r');
+  try {
+    const { bytesRead } = await handle.read(part, 0, part.length, position);
+    if (bytesRead !== part.length) {
+      throw new RundleError('E_SOURCE', `reading ${String(path)}: it became shorter meanwhile`);
+    }
+  } finally {
+    await handle.close();
+  }
 }

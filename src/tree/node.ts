@@ -1,3 +1,4 @@
+import type { Compressor } from '../decoder/decode.js';
 import type { ByteString } from './byte-string.js';
 
 /**
@@ -56,10 +57,39 @@ export interface Extent {
   offset: number;
 }
 
-/** Where bytes can be read by any thread: a file on disk, or a small buffer for generated files. */
+/** Where bytes can be read by any thread: a file on disk, a small buffer for generated files, or a block of an image. */
 export type ByteSource =
   | { kind: 'file'; path: string | Uint8Array }
-  | { kind: 'memory'; bytes: Uint8Array };
+  | { kind: 'memory'; bytes: Uint8Array }
+  | StoredBlock;
+
+/** A block of a SquashFS image, which is decoded as a whole: its bytes are those that it decodes to. */
+export interface StoredBlock {
+  kind: 'block';
+  image: BlockImage;
+  /** Where it is stored, in bytes from the start of the image's file, and how many bytes it takes there. */
+  position: number;
+  stored: number;
+  /** Stored as it is. */
+  raw: boolean;
+  /** A fragment block, which the ends of several files share. */
+  shared: boolean;
+  /** Bytes that it decodes to, where the image tells; otherwise at most a block of the image. */
+  size: number | undefined;
+}
+
+/** What all blocks of a SquashFS image have in common. */
+export interface BlockImage {
+  /** The file that holds the image. */
+  path: string;
+  compressor: Compressor;
+  /** Bytes of a decoded block at most. */
+  blockSize: number;
+  /** The digest of the whole image was compared with what its maker stated: its blocks need not be decoded to be believed. */
+  verified: boolean;
+  /** Equal contents stand in it once, so that different places have different contents. */
+  deduplicated: boolean;
+}
 
 /** An empty directory with the attributes of a parent that no layer lists: 0755, 0:0, mtime 0. */
 export function emptyDirectory(): Directory {

@@ -72,6 +72,7 @@ export function contentOf(file: RegularFile): Buffer {
       content.set(data.bytes.subarray(offset, offset + length), at);
       continue;
     }
+    if (data.kind === 'block') throw new Error('blocks of an image are not read here');
     const descriptor = openSync(Buffer.from(data.path), 'r');
     try {
       if (readSync(descriptor, content, at, length, offset) !== length) throw new Error('short');
