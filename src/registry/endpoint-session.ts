@@ -39,12 +39,16 @@ export class EndpointSession {
   }
 
   /**
-   * `GET /v2/REPOSITORY/PATH`, tried again where that may help. Gives the answer when its status is neither 401, 403, 429 nor 5xx. Throws E_AUTH for the first
-   * two, E_NETWORK for the others and when there is no answer.
+   * `GET /v2/REPOSITORY/PATH`, and what `use` makes of the answer, tried again where that may help. The answer's status is neither 401, 403, 429 nor 5xx. Throws E_AUTH for the first
+   * two, E_NETWORK for the others and when there is no answer, or only a part of it; and what `use` throws.
    */
-  get(path: string, headers: Readonly<Record<string, string>>): Promise<FollowedAnswer> {
+  get<T>(
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    use: (answer: FollowedAnswer) => Promise<T>,
+  ): Promise<T> {
     const { patience, signal } = this.#connections;
-    return persist(() => this.attempt(path, headers), patience, signal);
+    return persist(async () => use(await this.attempt(path, headers)), patience, signal);
   }
 
   /** As `get`, but once: what may pass is thrown as a PassingFault. */

@@ -37,16 +37,24 @@ export async function fetchDocument(
   where: string,
 ): Promise<FetchedDocument> {
   const name = 'tag' in wanted ? wanted.tag : wanted.digest;
-  const answer = await session.get(`manifests/${name}`, { accept: ACCEPT });
-  const { status } = answer;
-  if (status === 404) {
-    await answer.discard();
-    throw await notThere(session, wanted, where);
-  }
+  const read = (answer: FollowedAnswer) => readDocument(session, answer, wanted, where);
+  const document = await session.get(`manifests/${name}`, { accept: ACCEPT }, read);
+  if (document === undefined) throw await notThere(session, wanted, where);
+  return document;
+}
+
+/** The document in an answer; undefined when it is not there. */
+async function readDocument(
+  session: EndpointSession,
+  answer: FollowedAnswer,
+  wanted: { tag: string } | { digest: Digest },
+  where: string,
+): Promise<FetchedDocument | undefined> {
   const { host } = session.endpoint;
-  if (status !== 200) {
+  if (answer.status !== 200) {
     await answer.discard();
-    throw new RundleError('E_NETWORK', `${where}: ${host} answers with status ${status}`);
+    if (answer.status === 404) return undefined;
+    throw new RundleError('E_NETWORK', `${where}: ${host} answers with status ${answer.status}`);
   }
   const what = `${where}: the manifest from ${host}`;
   const mediaType = mediaTypeOf(answer, what);
