@@ -66,10 +66,11 @@ class LayeredCache implements BlobCache {
     const { directory, remark } = settings;
     const readOnly: string[] = [];
     for (const path of settings.readOnly) {
-      const root = await realpath(path).catch((error: unknown) =>
-        remark(`the cache ${path} cannot be read: ${systemReason(error)}`),
-      );
-      if (root !== undefined) readOnly.push(root);
+      try {
+        readOnly.push(await realpath(path));
+      } catch (error) {
+        remark(`the cache ${path} cannot be read: ${systemReason(error)}`);
+      }
     }
     if (directory === undefined) return new LayeredCache(settings, undefined, readOnly);
     try {

@@ -75,9 +75,22 @@ async function makeRoot(path: string): Promise<void> {
   if (uid !== 0 && uid !== process.geteuid?.()) {
     throw new Error(`${parent} belongs to another user`);
   }
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  await makeAll(path);
   // Despite any unusual umask.
   await chmod(path, 0o700);
+}
+
+/** Node's own recursive mkdir does not end where the kernel answers ENOENT although the parent is there, as in /proc. */
+async function makeAll(path: string): Promise<void> {
+  try {
+    await mkdir(path, 0o700);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || path === dirname(path)) throw error;
+    await makeAll(dirname(path));
+    await mkdir(path, 0o700).catch(unlessThere);
+  }
 }
 
 async function nearest(path: string): Promise<string> {

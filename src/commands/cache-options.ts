@@ -54,13 +54,14 @@ export async function withCache<T>(
     throw new RundleError('E_USAGE', '--no-cache and --cache-from contradict each other');
   }
   if (isOff) return use(undefined);
+  const remark = (text: string) => terminal.remark(printable(text));
+  const directory = cacheDirectory(environment);
+  if (directory === undefined) {
+    remark('downloads are not cached: there is no home directory, and XDG_CACHE_HOME is not set');
+  }
   return withTemporaryDirectory((fallback) => {
-    const settings: CacheSettings = {
-      directory: cacheDirectory(environment),
-      readOnly: readOnlyCaches(named, environment),
-      fallback,
-      remark: (text) => terminal.remark(printable(text)),
-    };
+    const readOnly = readOnlyCaches(named, environment);
+    const settings: CacheSettings = { directory, readOnly, fallback, remark };
     return withBlobCache(settings, use);
   });
 }

@@ -75,7 +75,7 @@ export function cacheCommand(): Command {
 
 function show(values: { json?: true }): void {
   const { print } = openTerminal(true);
-  const directory = cacheDirectory(process.env);
+  const directory = ownCache();
   const contents = cacheContents(directory);
   print(values.json ? json(directory, contents) : table(directory, contents));
 }
@@ -90,7 +90,7 @@ async function runPrune(_: PruneValues, command: Command): Promise<void> {
       hint: 'give --older-than AGE, --max-size SIZE or --all',
     });
   }
-  const directory = cacheDirectory(process.env);
+  const directory = ownCache();
   const removed = await prune(directory, {
     olderThan: olderThan === undefined ? undefined : parseAge(olderThan),
     maxSize: maxSize === undefined ? undefined : parseCacheSize(maxSize),
@@ -108,6 +108,14 @@ async function runPrune(_: PruneValues, command: Command): Promise<void> {
   print(
     `${printable(directory)}: removed ${count} with ${formatBytes(sizeOf(removed))}, ${formatBytes(sizeOf(files))} left\n`,
   );
+}
+
+function ownCache(): string {
+  const directory = cacheDirectory(process.env);
+  if (directory !== undefined) return directory;
+  throw new RundleError('E_USAGE', 'there is no cache without a home directory', {
+    hint: 'set XDG_CACHE_HOME',
+  });
 }
 
 function table(directory: string, { entries, partials }: CacheContents): string {
