@@ -1,0 +1,169 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { leftIn } from './support/leftovers.js';
+import { compilePhase, killAt, type Phase, stride, type Victim } from './support/phase.js';
+import { type Profile, profiles, runAs } from './support/profile.js';
+import { goneExcept, type Traces, tracedEnvironment, tracesBefore } from './support/traces.js';
+import { build, makeRootfs, makeWorkplace, type Workplace } from './support/workplace.js';
+
+let place: Workplace;
+let bundle: string;
+let phase: string;
+let before: Traces;
+
+beforeAll(() => {
+  place = makeWorkplace();
+  const rootfs = join(place.directory, 'rootfs');
+  mkdirSync(rootfs);
+  makeRootfs(rootfs);
+  bundle = join(place.directory, 'x.run');
+  build(`dir:${rootfs}`, bundle, '--cmd', '["/bin/sh"]', '--env', 'PATH=/bin');
+  phase = compilePhase(place.directory);
+  before = tracesBefore(place);
+});
+
+afterAll(() => place?.remove());
+
+/** What a kill may leave: one private copy of the launcher, when it came before the launcher had removed it. */
+const copies = () => leftIn(place.scratch).filter((name) => /^\.rundle-launcher-\d+$/.test(name));
+
+/** The next start removes what kills have left, and leaves nothing itself. */
+async function nothingStays(profile: Profile): Promise<void> {
+  const old = Date.now() / 1000 - 60;
+  for (const name of copies()) utimesSync(join(place.scratch, name), old, old);
+  const next = await runAs(profile, [bundle, '--mode', 'mount', 'true'], {
+    env: tracedEnvironment(place),
+  });
+  expect(next).toMatchObject({ status: 0, stderr: '' });
+  expect(await goneExcept(place, before)).toEqual([]);
+}
+
+/** Kill at every phase, or every so many; returns how often a kill came and what became of the starts. */
+async function killAtPhases(
+  profile: Profile,
+  victim: Victim,
+  words: readonly string[],
+  step: number,
+  judge: (ended: Phase, number: number) => void,
+): Promise<number> {
+  let kills = 0;
+  for (let number = 1; ; number += step) {
+    const known = copies();
+    const command = [bundle, ...words, 'witness', 'exit', '9'];
+    const ended = await killAt(profile, phase, victim, number, command, tracedEnvironment(place));
+    if (!ended.killed) {
+      expect(ended.end).toBe('exit 9');
+      return kills;
+    }
+    kills++;
+    judge(ended, number);
+    const added = copies().filter((name) => !known.includes(name));
+    expect(added.length, `phase ${number}, copies ${added}`).toBeLessThanOrEqual(1);
+    const kept = copies().map((name) => join(place.scratch, name));
+    const allowed = { ...before, files: [...before.files, ...kept] };
+    expect(await goneExcept(place, allowed), `phase ${number}`).toEqual([]);
+  }
+}
+
+const modes = [
+  { options: [] },
+  { options: ['--pid'] },
+  { options: ['--rw'] },
+  { options: ['--root', '--pid', '--rw'] },
+];
+const wordsOf = (options: readonly string[]) => ['--mode', 'mount', ...options];
+
+describe.each(profiles)('as $name', (profile) => {
+  describe.each(modes)('with $options', ({ options }) => {
+    const mode = wordsOf(options);
+
+    test.each([
+      { name: 'the program alone', options: ['-x', '1'] },
+      { name: 'its process group', options: ['-x', '1', '-g'] },
+    ])('SIGKILL to $name at the phases of the launcher', async (victim) => {
+      const kills = await killAtPhases(profile, victim, mode, stride(19), (ended, number) => {
+        expect(ended.end, `phase ${number}`).toBe('signal 9');
+      });
+      expect(kills).toBeGreaterThan(3);
+      await nothingStays(profile);
+    });
+
+    test.each([1, 2])('SIGKILL to helper %i of the launcher', async (child) => {
+      const victim = { name: 'helper', options: ['-x', '1', '-c', String(child)] };
+      await killAtPhases(profile, victim, mode, stride(23), (ended, number) => {
+        // It has started, or the launcher says why not, or the kernel ends what it cannot read.
+        expect(ended.end, `phase ${number}`).toMatch(/^(exit (9|125|126|127)|signal (7|9|11))$/);
+        if (ended.end === 'exit 125') expect(ended.stderr, `phase ${number}`).toMatch(/^rundle: /);
+      });
+      await nothingStays(profile);
+    });
+  });
+
+  test('SIGKILL to a helper while the tier is still open', async () => {
+    for (const child of [1, 2, 3]) {
+      const victim = { name: 'helper', options: ['-x', '1', '-c', String(child)] };
+      await killAtPhases(profile, victim, ['-q'], stride(23), (ended, number) => {
+        expect(ended.end, `phase ${number}`).toMatch(/^(exit (9|125|126|127)|signal (7|9|11))$/);
+      });
+    }
+    await nothingStays(profile);
+  });
+
+  describe('in the header', () => {
+    test('SIGKILL to its process group at its phases', async () => {
+      const victim = { name: 'header', options: ['-g'] };
+      const kills = await killAtPhases(profile, victim, wordsOf([]), stride(37), (ended) => {
+        expect(ended.end).toBe('signal 9');
+      });
+      expect(kills).toBeGreaterThan(3);
+      await nothingStays(profile);
+    });
+
+    test('SIGKILL to the shell alone at its phases', async () => {
+      const victim = { name: 'header', options: [] };
+      const kills = await killAtPhases(profile, victim, wordsOf([]), stride(41), (ended) => {
+        expect(ended.end).toBe('signal 9');
+      });
+      expect(kills).toBeGreaterThan(3);
+      await nothingStays(profile);
+    });
+
+    test.each([1, 2, 3, 4])('SIGKILL to the group at the phases of command %i', async (child) => {
+      const victim = { name: 'header', options: ['-g', '-c', String(child)] };
+      await killAtPhases(profile, victim, wordsOf([]), stride(61), (ended) => {
+        expect(ended.end).toBe('signal 9');
+      });
+      await nothingStays(profile);
+    });
+  });
+
+  test('SIGKILL to the process group after delays over a whole start', async () => {
+    const [command = '', ...rest] = [...profile.prefix, bundle, ...wordsOf([]), '-q', 'true'];
+    const run = (delay?: number) =>
+      new Promise<number | NodeJS.Signals | null>((resolve, reject) => {
+        const child = spawn(command, rest, {
+          detached: true,
+          stdio: 'ignore',
+          env: tracedEnvironment(place),
+        });
+        child.on('error', reject);
+        child.on('exit', (status, signal) => resolve(signal ?? status));
+        const { pid } = child;
+        if (delay === undefined || pid === undefined) return;
+        setTimeout(() => child.exitCode === null && process.kill(-pid, 'SIGKILL'), delay);
+      });
+    const begin = performance.now();
+    expect(await run()).toBe(0);
+    const whole = performance.now() - begin;
+    const ends = [];
+    for (let index = 0; index < 30; index++) {
+      const known = copies();
+      ends.push(await run((index / 25) * whole));
+      expect(copies().filter((name) => !known.includes(name)).length).toBeLessThanOrEqual(1);
+    }
+    expect(ends).toContain('SIGKILL');
+    await nothingStays(profile);
+  });
+});

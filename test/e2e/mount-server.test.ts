@@ -1,0 +1,148 @@
+import { copyFileSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { until } from './support/leftovers.js';
+import { type Mounted, makeMounted, optionSets } from './support/mounted.js';
+import { type Profile, profiles } from './support/profile.js';
+import { inputOutputError, startPuppet } from './support/puppet.js';
+import { goneExcept, serversOf, statusLine, tracedEnvironment } from './support/traces.js';
+
+let mounted: Mounted;
+
+beforeAll(() => {
+  mounted = makeMounted(6);
+});
+
+afterAll(() => mounted?.place.remove());
+
+const gone = () => goneExcept(mounted.place, mounted.before);
+
+/** The one server there is. */
+function server(): number {
+  const found = serversOf(mounted.place);
+  expect(found.length).toBe(1);
+  return found[0] ?? -1;
+}
+
+/** What the process is doing, as the kernel shows it while it waits: a system call with its arguments. */
+const waitingIn = (pid: number) => readFileSync(`/proc/${pid}/syscall`, 'latin1');
+
+describe.each(profiles)('as $name', (profile) => {
+  beforeEach(async () => expect(await gone()).toEqual([]));
+
+  test.each(optionSets)('SIGKILL to the server is an I/O error: $options', async ({ options }) => {
+    const puppet = await mounted.start(profile, options);
+    expect(await puppet.ask('hold /data/0')).toBe('held');
+    expect(await puppet.ask('map /data/1')).toBe('mapped');
+    process.kill(server(), 'SIGKILL');
+    await until('the end of the server', () => serversOf(mounted.place).length === 0);
+    expect(await puppet.ask('read /data/2')).toMatch(inputOutputError);
+    expect(await puppet.ask('look /data/3')).toMatch(inputOutputError);
+    expect(await puppet.ask('rest')).toMatch(inputOutputError);
+    expect(await puppet.ask('touch')).toBe('SIGBUS');
+    expect(await puppet.ask('execute /bin/busybox')).toMatch(inputOutputError);
+    expect(await puppet.ask('list /opt')).toMatch(inputOutputError);
+    puppet.tell('exit 6');
+    expect(await puppet.ended).toBe(6);
+    expect(await gone()).toEqual([]);
+  });
+
+  test('SIGKILL to the server while a program waits for it', async () => {
+    const puppet = await mounted.start(profile);
+    const idle = waitingIn(puppet.pid);
+    process.kill(server(), 'SIGSTOP');
+    puppet.tell('read /data/0');
+    await until('the reader to wait', () => !['running\n', idle].includes(waitingIn(puppet.pid)));
+    process.kill(server(), 'SIGKILL');
+    expect(await puppet.answer()).toMatch(inputOutputError);
+    puppet.tell('exit 6');
+    expect(await puppet.ended).toBe(6);
+    expect(await gone()).toEqual([]);
+  });
+
+  test('SIGKILL to a program that waits for its server', async () => {
+    const puppet = await mounted.start(profile);
+    const idle = waitingIn(puppet.pid);
+    const stopped = server();
+    process.kill(stopped, 'SIGSTOP');
+    puppet.tell('read /data/0');
+    await until('the reader to wait', () => !['running\n', idle].includes(waitingIn(puppet.pid)));
+    process.kill(puppet.pid, 'SIGKILL');
+    expect(await puppet.ended).toBe('SIGKILL');
+    process.kill(stopped, 'SIGCONT');
+    expect(await gone()).toEqual([]);
+  });
+
+  test('no other signal ends or stops the server', async () => {
+    const puppet = await mounted.start(profile);
+    for (let signal = 1; signal < 32; signal++) {
+      if (signal !== 9 && signal !== 19) process.kill(server(), signal);
+    }
+    expect(statusLine(server(), 'State')).toMatch(/^[SR]/);
+    expect(await puppet.ask('read /data/0')).toBe(mounted.sums[0]);
+    puppet.close();
+    expect(await puppet.ended).toBe(0);
+    expect(await gone()).toEqual([]);
+  });
+
+  describe('the bundle changes during the run', () => {
+    const copy = () => join(mounted.place.directory, 'copy.run');
+    const startCopy = (as: Profile) => {
+      rmSync(copy(), { force: true });
+      copyFileSync(mounted.bundle, copy());
+      return startPuppet(as, [copy(), '--mode', 'mount'], {
+        env: tracedEnvironment(mounted.place),
+      });
+    };
+
+    test('replaced: the container goes on with the old one', async () => {
+      const puppet = await startCopy(profile);
+      const other = makeMounted(2);
+      try {
+        renameSync(other.bundle, copy());
+        expect(await puppet.ask('read /data/0')).toBe(mounted.sums[0]);
+        const next = await startPuppet(profile, [copy(), '--mode', 'mount'], {
+          env: tracedEnvironment(mounted.place),
+        });
+        expect(await next.ask('read /data/0')).toBe(other.sums[0]);
+        expect(await puppet.ask('read /data/1')).toBe(mounted.sums[1]);
+        expect(await puppet.ask('read /data/5')).toBe(mounted.sums[5]);
+        expect(await next.ask('read /data/5')).toBe('ENOENT');
+        for (const one of [puppet, next]) {
+          one.close();
+          expect(await one.ended).toBe(0);
+        }
+      } finally {
+        other.place.remove();
+      }
+      expect(await gone()).toEqual([]);
+    });
+
+    test('deleted: the container goes on', async () => {
+      const puppet = await startCopy(profile);
+      rmSync(copy());
+      expect(await puppet.ask('read /data/0')).toBe(mounted.sums[0]);
+      expect(await puppet.ask('execute /bin/true')).toBe('exit 0');
+      puppet.close();
+      expect(await puppet.ended).toBe(0);
+      expect(await gone()).toEqual([]);
+    });
+
+    test('truncated: an I/O error, and the server lives', async () => {
+      const puppet = await startCopy(profile);
+      expect(await puppet.ask('read /data/0')).toBe(mounted.sums[0]);
+      expect(await puppet.ask('map /data/1')).toBe('mapped');
+      expect(await puppet.ask('hold /data/2')).toBe('held');
+      truncateSync(copy(), 4096);
+      expect(await puppet.ask('read /data/0')).toBe(mounted.sums[0]);
+      expect(await puppet.ask('touch')).toBe('SIGBUS');
+      expect(await puppet.ask('rest')).toBe('EIO');
+      expect(await puppet.ask('read /data/3')).toBe('EIO');
+      expect(await puppet.ask('execute /bin/witness')).toBe('EIO');
+      expect(server()).toBeGreaterThan(0);
+      puppet.tell('exit 6');
+      expect(await puppet.ended).toBe(6);
+      expect(await gone()).toEqual([]);
+    });
+  });
+});
