@@ -26,9 +26,9 @@ import type { MountSpecification } from './rootfs/mount-specification.js';
 import { applyOverrides, type OverriddenImage } from './rootfs/overrides.js';
 import { loadSource } from './source/open.js';
 import { SharedWork } from './source/shared-work.js';
-import type { LoadedSource } from './source/source.js';
+import type { LoadedSource, SourceMaking, SourceStart } from './source/source.js';
 import type { SourceContext, SourceStep } from './source/transport.js';
-import { assertPayloadOptions } from './squashfs/options.js';
+import { assertPayloadOptions, DEFAULT_BLOCK_SIZE, DEFAULT_LEVEL } from './squashfs/options.js';
 import { writePayload } from './squashfs/writer.js';
 import { startupFiles } from './startup/startup-files.js';
 import { withTemporaryDirectory } from './temporary-directory.js';
@@ -47,7 +47,17 @@ export interface BuildRequest {
   /** Where the bundle is to start, each architecture once; without any, what the source has for this machine. */
   platforms: readonly Platform[];
   changes: Changes;
-  payload: { blockSize: number; level: number };
+  payload: PayloadRequest;
+}
+
+/** How contents are compressed. */
+export interface PayloadRequest {
+  /** Bytes; the source's own when it is a bundle, otherwise DEFAULT_BLOCK_SIZE, unless given. */
+  blockSize?: number | undefined;
+  /** As `blockSize`. */
+  level?: number | undefined;
+  /** Blocks that an image has in this form already are copied, whatever level they have. */
+  reuse: boolean;
 }
 
 /** What the bundle has that the image has not. */
@@ -82,13 +92,12 @@ export async function buildBundle(
   request: BuildRequest,
   context: BuildContext,
 ): Promise<BundleSummary> {
-  return build(request, context, async (source) => {
+  return build(request, context, async (source, changes) => {
     const architecture = launcherArchitecture(source.config, request.source);
-    const { changes } = request;
     const image = await applyOverrides(
       source.root,
       source.config,
-      { ...changes, isFile },
+      { ...changes, throughRc: source.start?.throughRc ?? false, isFile },
       {
         time: context.sourceDateEpoch ?? 0,
         latest: context.sourceDateEpoch ?? Number.POSITIVE_INFINITY,
@@ -115,6 +124,7 @@ export async function buildUnchanged(
 
 type Change = (
   source: LoadedSource,
+  changes: Changes,
 ) => Promise<{ architecture: Architecture; image: OverriddenImage }>;
 
 async function build(
@@ -122,9 +132,8 @@ async function build(
   context: BuildContext,
   change: Change,
 ): Promise<BundleSummary> {
-  const { blockSize, level } = request.payload;
   const { progress } = context;
-  assertPayloadOptions(blockSize, level);
+  payloadOptions(request.payload);
   const platforms = orderPlatforms(request.platforms, request.source);
   await checkOutput(request.output, request.force);
   return withTemporaryDirectory(async (spoolDirectory) => {
@@ -135,6 +144,8 @@ async function build(
       onProgress: sumOfSteps(progress),
     });
     const buildTime = context.sourceDateEpoch ?? 0;
+    const making = images[0]?.making;
+    const payload = payloadOptions(request.payload, making);
     const { root, trees, omissions } = joinImages(images, buildTime);
     return assembleBundle({
       output: request.output,
@@ -143,11 +154,11 @@ async function build(
         const tree = trees[index];
         return tree === undefined ? platform : { ...platform, tree };
       }),
-      description: describe(request, omissions),
+      description: describe(request.changes, making, payload, omissions),
       writePayload: (output, start) =>
         writePayload(root, output, start, {
-          blockSize,
-          level,
+          ...payload,
+          reuse: request.payload.reuse,
           workers: context.workers,
           buildTime,
           rawFirst: images.flatMap((image) => image.startupFiles),
@@ -161,6 +172,7 @@ async function build(
 interface LoadedImage extends PlatformImage {
   platform: BundlePlatform;
   startupFiles: readonly RegularFile[];
+  making: SourceMaking | undefined;
 }
 
 /** One after the other: each of them reads its layers with all processors. */
@@ -176,14 +188,16 @@ async function loadImages(
     if (platform !== undefined && platforms.length > 1) {
       assertBuiltFor(source, platform, request.source);
     }
-    const { architecture, image } = await change(source);
+    const changes = withStart(request.changes, source.start);
+    const { architecture, image } = await change(source, changes);
     images.push({
       architecture,
       root: source.root,
       omissions: [...source.omissions, ...image.omissions],
+      making: source.making,
       platform: {
         architecture,
-        launch: launchSettings(image, request.changes),
+        launch: launchSettings(image, changes),
         image: describeImage(source, image),
       },
       startupFiles: await startupFiles(source.root, {
@@ -193,6 +207,26 @@ async function loadImages(
     });
   }
   return images;
+}
+
+/** What the source brings along for its start comes first: a later mount on the same place covers an earlier one. */
+function withStart(changes: Changes, start: SourceStart | undefined): Changes {
+  if (start === undefined) return changes;
+  return {
+    ...changes,
+    mounts: [...start.mounts, ...changes.mounts],
+    mountHome: changes.mountHome || start.mountHome,
+    mountCwd: changes.mountCwd || start.mountCwd,
+    target: changes.target ?? start.target,
+  };
+}
+
+/** Block size and level. Throws E_USAGE and E_UNSUPPORTED as `assertPayloadOptions`. */
+function payloadOptions(request: PayloadRequest, making?: SourceMaking) {
+  const blockSize = request.blockSize ?? making?.blockSize ?? DEFAULT_BLOCK_SIZE;
+  const level = request.level ?? making?.level ?? DEFAULT_LEVEL;
+  assertPayloadOptions(blockSize, level);
+  return { blockSize, level };
 }
 
 /** What is shown of a step. */
@@ -238,13 +272,18 @@ function launchSettings(image: OverriddenImage, changes: Changes): LaunchSetting
   };
 }
 
-function describe(request: BuildRequest, omissions: Description['omissions']): Description {
-  const { description } = request.changes;
+function describe(
+  changes: Changes,
+  making: SourceMaking | undefined,
+  payload: Description['payload'],
+  omissions: Description['omissions'],
+): Description {
+  const description = changes.description ?? making?.description;
   return {
     rundle: VERSION,
     ...(description !== undefined && { description }),
-    overrides: describeChanges(request.changes),
-    payload: request.payload,
+    overrides: [...(making?.overrides ?? []), ...describeChanges(changes)],
+    payload,
     omissions,
   };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { RundleError, reasonOf } from '../errors.js';
-import type { Provenance } from '../source/source.js';
+import type { Provenance } from '../oci/provenance.js';
 import type { Omission } from '../tree/node.js';
 import { ARCHITECTURES } from './architecture.js';
 import { damaged } from './damage.js';

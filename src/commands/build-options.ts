@@ -102,7 +102,7 @@ export const BUILD_OPTIONS: readonly OptionRow[] = [
   },
   {
     flags: '--level <N>',
-    text: `zstd level, 1 to 22; default ${DEFAULT_LEVEL}`,
+    text: `zstd level, 1 to 22; default ${DEFAULT_LEVEL}; given, nothing that is compressed already is copied`,
     group: PAYLOAD,
   },
   {
@@ -153,8 +153,10 @@ export async function buildRequest(
     force: values.force ?? false,
     platforms: values.platform === undefined ? [] : values.platform.split(',').map(parsePlatform),
     payload: {
-      blockSize: values.blockSize === undefined ? DEFAULT_BLOCK_SIZE : parseSize(values.blockSize),
-      level: values.level === undefined ? DEFAULT_LEVEL : parseLevel(values.level),
+      blockSize: values.blockSize === undefined ? undefined : parseSize(values.blockSize),
+      level: values.level === undefined ? undefined : parseLevel(values.level),
+      // Blocks that are copied keep the level they have: not what somebody wants who names one.
+      reuse: values.level === undefined,
     },
     changes: {
       entrypoint: values.entrypoint === undefined ? undefined : parseWords(values.entrypoint),

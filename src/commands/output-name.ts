@@ -2,8 +2,8 @@ import { basename, resolve } from 'node:path';
 import { RundleError } from '../errors.js';
 import { parseSource } from '../source/open.js';
 
-/** Endings of archives, which say nothing about what is inside. */
-const ARCHIVE = /\.(tar|tgz|tzst|tar\.(gz|zst|zstd|xz|bz2))$/i;
+/** Endings of archives and images, which say nothing about what is inside. */
+const ARCHIVE = /\.(tar|tgz|tzst|tar\.(gz|zst|zstd|xz|bz2)|sqsh|squashfs|sqfs|sif|run)$/i;
 
 /**
  * The bundle's name when none was given: the source's own name, and its reference unless that is `latest`, in characters

@@ -7,8 +7,7 @@ import { decodeJsonBytes, encodeJsonBytes } from '../bundle/json-bytes.js';
 import { openBundle } from '../bundle/read.js';
 import { RundleError } from '../errors.js';
 import { formatPlatform, type Platform, parsePlatform } from '../oci/platform.js';
-import { SOURCE_SYNTAX } from '../source/open.js';
-import { DEFAULT_BLOCK_SIZE } from '../squashfs/options.js';
+import { isImagePath, SOURCE_SYNTAX } from '../source/open.js';
 import { withTemporaryDirectory } from '../temporary-directory.js';
 import type { Omission } from '../tree/node.js';
 import { hostArchitecture, unpackBundle } from '../unpack.js';
@@ -101,7 +100,8 @@ async function findBundle(
     (status) => status.isFile(),
     () => false,
   );
-  if (isFile || !(from === '-' || from.includes(':'))) {
+  const isImage = isImagePath(from);
+  if ((isFile && !isImage) || !(from === '-' || from.includes(':') || isImage)) {
     const { launchConfigs } = await openBundle(from);
     const architectures = launchConfigs.map(({ architecture }) => architecture);
     if (values.platform === undefined) return { bundle: from, omissions: [] };
@@ -121,7 +121,7 @@ async function findBundle(
     force: false,
     platforms: values.platform === undefined ? [] : [parsePlatform(values.platform)],
     changes: NO_CHANGES,
-    payload: { blockSize: DEFAULT_BLOCK_SIZE, level: LEVEL },
+    payload: { level: LEVEL, reuse: true },
   };
   const { manifest } = await withCache(from, values, process.env, terminal, (cache) =>
     buildUnchanged(request, { ...context, registry: { ...registry, cache } }, hostArchitecture()),

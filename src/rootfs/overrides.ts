@@ -1,7 +1,14 @@
 import { isRundleError, RundleError } from '../errors.js';
 import type { ImageConfig } from '../oci/config.js';
 import { type ByteString, fromBytes, fromText, toBytes, toDisplay } from '../tree/byte-string.js';
-import { type Directory, memoryFile, type Omission } from '../tree/node.js';
+import { readContent } from '../tree/content.js';
+import {
+  type Directory,
+  type Metadata,
+  memoryFile,
+  type Omission,
+  type RegularFile,
+} from '../tree/node.js';
 import { insert, locate, lookup } from '../tree/path.js';
 import { applyConfigOverrides, type ConfigOverrides } from './config-overrides.js';
 import { type CopySpecification, copyIntoTree } from './copy.js';
@@ -15,6 +22,8 @@ export interface Overrides extends ConfigOverrides {
   rc?: Uint8Array | undefined;
   copies: readonly CopySpecification[];
   mounts: readonly MountSpecification[];
+  /** The image is started through an `/etc/rc` of its own; entrypoint, cmd and `rc` replace that. */
+  throughRc?: boolean;
   /** True when the source of a mount is a file on this machine, so that its mount point is one. */
   isFile: (source: string) => boolean;
 }
@@ -43,15 +52,17 @@ export async function applyOverrides(
   for (const copy of overrides.copies) await copyIntoTree(root, copy, latest);
   const { usable: volumes, omissions: badVolumes } = usableVolumes(config.volumes);
   const { mounts } = overrides;
+  const replaced = overrides.entrypoint !== undefined || overrides.cmd !== undefined;
+  const ownRc = (overrides.throughRc ?? false) && !replaced && overrides.rc === undefined;
   const files = [
-    ...rcFile(root, config, overrides.rc),
+    ...(ownRc ? [] : rcFile(root, config, overrides.rc)),
     ...environmentFile(root, config),
     { path: 'etc/fstab', content: fromText(renderFstab(volumes, mounts)), mode: 0o644 },
   ];
   const omissions = [...badVolumes, ...renderEnvironment(config.env).omissions];
   for (const file of files) {
     try {
-      putFile(root, fromText(file.path), toBytes(file.content), file.mode, time);
+      await putFile(root, fromText(file.path), toBytes(file.content), file.mode, time);
     } catch (error) {
       // What the user asked for must be there; what only Enroot would read may be missing.
       const wanted = file.path === 'etc/rc' && overrides.rc !== undefined;
@@ -66,7 +77,7 @@ export async function applyOverrides(
   ];
   return {
     config,
-    startsThroughRc: overrides.rc !== undefined,
+    startsThroughRc: overrides.rc !== undefined || ownRc,
     omissions: [...omissions, ...addMountPoints(root, places, time)],
   };
 }
@@ -101,21 +112,38 @@ function mountPointOf(
   return [{ path: mount.destination, kind }];
 }
 
-/** Replaces what the image has under that name, a link too: what it leads to may be shared with another file. */
-function putFile(
+/**
+ * Replaces what the image has under that name, a link too: what it leads to may be shared with another file. What is just
+ * the same stays: in a tree from a bundle its place in the payload does, too.
+ */
+async function putFile(
   root: Directory,
   path: ByteString,
   content: Uint8Array,
   mode: number,
   time: number,
-): void {
-  if (locate(root, path)?.node?.kind === 'directory') {
+): Promise<void> {
+  const known = locate(root, path)?.node;
+  if (known?.kind === 'directory') {
     throw new RundleError(
       'E_FORMAT',
       `writing /${toDisplay(path)} into the image: a directory is there`,
     );
   }
-  insert(root, path, memoryFile(content, { mode, uid: 0, gid: 0, mtime: time }));
+  const metadata = { mode, uid: 0, gid: 0, mtime: time };
+  if (known?.kind === 'file' && (await isSame(known, content, metadata))) return;
+  insert(root, path, memoryFile(content, metadata));
+}
+
+async function isSame(
+  file: RegularFile,
+  content: Uint8Array,
+  { mode, uid, gid, mtime }: Metadata,
+): Promise<boolean> {
+  if (file.mode !== mode || file.uid !== uid || file.gid !== gid) return false;
+  if (file.mtime !== mtime || file.xattrs !== undefined) return false;
+  if (file.size !== content.length) return false;
+  return (await readContent(file, 0, file.size)).equals(content);
 }
 
 /** Also when it cannot be told, because something odd stands in the way. */

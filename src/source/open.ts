@@ -4,7 +4,10 @@ import { docker } from './docker.js';
 import { dockerArchive } from './docker-archive.js';
 import { ociLayout } from './oci.js';
 import { ociArchive } from './oci-archive.js';
+import { run } from './run.js';
+import { sif } from './sif.js';
 import type { LoadedSource } from './source.js';
+import { sqsh } from './sqsh.js';
 import { standardInput } from './standard-input.js';
 import { tarFile } from './tar.js';
 import type { SourceContext, SourceSpecification, Transport } from './transport.js';
@@ -19,11 +22,27 @@ const TRANSPORTS: readonly Transport[] = [
   dockerArchive,
   directory,
   tarFile,
+  sqsh,
+  sif,
+  run,
   standardInput,
+];
+
+/** What a path without a transport names, by its ending. */
+const BY_ENDING: readonly (readonly [ending: RegExp, transport: Transport])[] = [
+  [/\.(sqsh|squashfs|sqfs)$/i, sqsh],
+  [/\.sif$/i, sif],
+  [/\.run$/i, run],
 ];
 
 /** The syntax of every transport, for the help. */
 export const SOURCE_SYNTAX: readonly string[] = TRANSPORTS.map(({ syntax }) => syntax);
+
+/** True for a path without a transport that ends like an image, but not like a bundle. */
+export function isImagePath(specification: string): boolean {
+  const transport = bareTransport(specification);
+  return transport !== undefined && transport !== run;
+}
 
 /**
  * Takes a source specification apart, by its syntax alone. Throws E_USAGE for an unknown transport, listing the known ones, and for one
@@ -50,6 +69,10 @@ function understand(specification: string): { transport: Transport; parsed: Sour
   if (specification === standardInput.name) {
     return { transport: standardInput, parsed: { transport: standardInput.name, location: '' } };
   }
+  const bare = bareTransport(specification);
+  if (bare !== undefined) {
+    return { transport: bare, parsed: { transport: bare.name, location: specification } };
+  }
   const colon = specification.indexOf(':');
   const name = specification.slice(0, Math.max(colon, 0));
   const transport = TRANSPORTS.find((candidate) => candidate.name === name);
@@ -70,4 +93,10 @@ function understand(specification: string): { transport: Transport; parsed: Sour
     );
   }
   return { transport, parsed: { transport: name, ...parts } };
+}
+
+/** A colon behind a word means a transport, whatever the ending; one behind a slash is part of a name. */
+function bareTransport(specification: string): Transport | undefined {
+  if (/^[a-z][a-z-]*:/.test(specification) || specification.includes('\0')) return undefined;
+  return BY_ENDING.find(([ending]) => ending.test(specification))?.[1];
 }

@@ -1,4 +1,6 @@
 import type { ImageConfig } from '../oci/config.js';
+import type { Provenance } from '../oci/provenance.js';
+import type { MountSpecification } from '../rootfs/mount-specification.js';
 import type { Directory, Omission } from '../tree/node.js';
 
 /** What a bundle is made from, opened: the merged tree, the image's config, and where it came from. */
@@ -10,20 +12,30 @@ export interface LoadedSource {
   provenance: Provenance;
   /** What layers held that a payload cannot. */
   omissions: Omission[];
+  /** How an Enroot image or a bundle starts, as far as an image config cannot say it. */
+  start?: SourceStart;
+  /** What a bundle says of its making, for the one that is made from it. */
+  making?: SourceMaking;
 }
 
-/** Recorded in the manifest so that a bundle says exactly what it was made from. */
-export interface Provenance {
-  /** Transport: `docker`, `oci`, `oci-archive`, `docker-archive`, `dir`, `tar`. */
-  transport: string;
-  /** Reference inside the source (a tag or ref name), where there is one; never a local path. */
-  reference?: string;
-  /** Digest of the index that a registry gave for the reference, when the manifest was chosen from one. */
-  indexDigest?: string;
-  /** Digest of the image manifest, where the source has one. */
-  manifestDigest?: string;
-  /** Digest of the image config, where the source has one. */
-  configDigest?: string;
-  /** diffIDs of the layers, bottom first; for `tar:` the digest of the uncompressed archive. */
-  diffIds: string[];
+/** How a source starts, beside its config. */
+export interface SourceStart {
+  /** Through `/etc/rc` of its tree. */
+  throughRc: boolean;
+  /** In the order in which they are made. */
+  mounts: readonly MountSpecification[];
+  mountHome: boolean;
+  mountCwd: boolean;
+  /** Where `--keep` puts the tree. */
+  target?: string;
+}
+
+/** How a bundle was made. */
+export interface SourceMaking {
+  description?: string;
+  /** What was changed, one line each. */
+  overrides: readonly string[];
+  /** Of its payload. */
+  blockSize: number;
+  level: number;
 }

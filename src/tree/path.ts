@@ -1,6 +1,6 @@
-import { RundleError } from '../errors.js';
+import { isRundleError, RundleError } from '../errors.js';
 import { type ByteString, toDisplay } from './byte-string.js';
-import { type Directory, emptyDirectory, type Node } from './node.js';
+import { type Directory, emptyDirectory, type Node, type RegularFile } from './node.js';
 
 /**
  * Paths inside a tree, resolved as a process would see them after chroot(2) into it: an absolute
@@ -44,6 +44,20 @@ export function locate(
 /** The node at `path`, all links followed; undefined when there is none. Errors as `locate`. */
 export function lookup(root: Directory, path: ByteString): Node | undefined {
   return locate(root, path, { followLast: true })?.node;
+}
+
+/**
+ * The regular file at `path`, all links followed; undefined where there is something else, and where a path cannot be followed, as in a loop
+ * of links.
+ */
+export function lookupFile(root: Directory, path: ByteString): RegularFile | undefined {
+  let node: Node | undefined;
+  try {
+    node = lookup(root, path);
+  } catch (error) {
+    if (!isRundleError(error, 'E_FORMAT')) throw error;
+  }
+  return node?.kind === 'file' ? node : undefined;
 }
 
 /**
