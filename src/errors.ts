@@ -24,7 +24,7 @@ export class RundleError extends Error {
 export type ErrorCode =
   | 'E_USAGE' // the command line cannot be understood or contradicts itself
   | 'E_SOURCE' // a source cannot be opened or read
-  | 'E_NETWORK' // a registry cannot be reached, or does not answer as it should
+  | 'E_NETWORK' // a registry cannot be reached, or it or an engine does not answer as it should
   | 'E_AUTH' // a registry wants other credentials, or they cannot be had
   | 'E_FORMAT' // something read from outside is not what its format says
   | 'E_DIGEST' // bytes do not have the digest or the size they were announced with

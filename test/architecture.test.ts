@@ -22,6 +22,7 @@ const LAYERS = [
   'squashfs',
   'sif',
   'bundle',
+  'engine',
   'source',
   'startup',
   'progress',
@@ -43,7 +44,7 @@ const RESTRICTED: Readonly<Record<string, readonly string[]>> = {
   'cli-progress': ['progress'],
   mustache: ['template'],
   'smol-toml': ['mirrors'],
-  undici: ['registry'],
+  undici: ['engine', 'registry'],
   'zstd-codec': ['decoder', 'squashfs', 'layer'],
 };
 

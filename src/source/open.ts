@@ -2,8 +2,10 @@ import { RundleError } from '../errors.js';
 import { directory } from './dir.js';
 import { docker } from './docker.js';
 import { dockerArchive } from './docker-archive.js';
+import { dockerDaemon } from './docker-daemon.js';
 import { ociLayout } from './oci.js';
 import { ociArchive } from './oci-archive.js';
+import { containersStorage, podman } from './podman.js';
 import { run } from './run.js';
 import { sif } from './sif.js';
 import type { LoadedSource } from './source.js';
@@ -25,6 +27,9 @@ const TRANSPORTS: readonly Transport[] = [
   sqsh,
   sif,
   run,
+  dockerDaemon,
+  podman,
+  containersStorage,
   standardInput,
 ];
 

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { spoolArchive } from '#rundle/source/archive-stream.js';
-import { loadStreamedImage } from '#rundle/source/standard-input.js';
+import { loadStreamedImage } from '#rundle/source/streamed-image.js';
 import {
   cli,
   image,
