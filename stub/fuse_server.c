@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fuse_operations.h"
+#include "fuse_read_ahead.h"
 
 /* Large enough for every request of a read-only tree; the kernel refuses to read into less than 8 KiB. */
 #define INPUT_SIZE (64u << 10)
@@ -151,6 +152,7 @@ int fuse_serve(const struct fuse_server_request *request, struct fault *fault)
 		return fault_set(fault, ENOMEM, "starting the FUSE server");
 	if (serve_one(&first, true, fault) <= 0)
 		return -1;
+	fuse_read_ahead_start(request->payload);
 	for (unsigned index = 1; index < request->device_count; index++)
 		start_thread(request, request->devices[index]);
 	serve(&first);

@@ -116,10 +116,6 @@ int payload_next_entry(struct payload *payload, struct payload_listing *listing,
 ssize_t payload_read_data(struct payload *payload, const struct payload_inode *inode, uint64_t offset,
                           void *buffer, size_t length, struct fault *fault);
 
-/* Have what holds the byte at `offset` of a regular file decoded in the cache, unless it is stored plain.
- * What goes wrong is for the one who reads it to find out. */
-void payload_prefetch(struct payload *payload, const struct payload_inode *inode, uint64_t offset);
-
 /* A piece of a regular file as it is stored. */
 struct payload_block {
 	uint64_t offset; /* in the image */
@@ -133,6 +129,20 @@ struct payload_blocks {
 	uint64_t index;  /* of the next block */
 	uint64_t offset; /* of its bytes in the image */
 };
+
+/* Have what holds the byte at `offset` of a regular file decoded in the cache, unless it is stored plain.
+ * What goes wrong is for the one who reads it to find out. */
+void payload_prefetch(struct payload *payload, const struct payload_inode *inode, uint64_t offset);
+
+/* Called by a reader's thread when it had to have a part of a block decoded, with the block that follows: in
+ * the file, or among the fragments. `hit`: the decoded one was there already, by payload_load_ahead. */
+typedef void payload_follower(void *context, const struct payload_block *next, bool hit);
+
+/* Have `follower` called from now on; before other threads read. */
+void payload_set_follower(struct payload *payload, payload_follower *follower, void *context);
+
+/* Decode a block into the cache for a reader to come. */
+void payload_load_ahead(struct payload *payload, const struct payload_block *block);
 
 /* Stand before block `index` (at most inode->file.block_count) of a regular file. */
 int payload_open_blocks(struct payload *payload, const struct payload_inode *inode, uint64_t index,

@@ -5,6 +5,7 @@
 #define RUNDLE_PAYLOAD_CACHE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,8 +13,9 @@
 
 struct cached_block {
 	uint64_t key;
-	size_t length;   /* decoded bytes */
-	uint64_t behind; /* for the loader's use: where the next block is */
+	size_t length;     /* decoded bytes */
+	uint64_t behind;   /* for the loader's use: where the next block is */
+	atomic_bool ahead; /* for the loader's use: nobody has asked for it yet */
 	/* the cache's own */
 	unsigned pins;
 	int state;

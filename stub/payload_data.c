@@ -118,30 +118,37 @@ uint32_t payload_tail_length(const struct payload *payload, const struct payload
 struct load_request {
 	struct payload *payload;
 	const struct payload_block *block;
+	bool missed;
 };
 
 /* How many bytes a fragment block decodes to is not stored: anything up to the block size. */
 static int load_block(void *context, struct cached_block *block, struct fault *fault)
 {
-	const struct load_request *request = context;
+	struct load_request *request = context;
+	request->missed = true;
+	atomic_store(&block->ahead, false);
 	return payload_decode(request->payload, request->block->offset, request->block->stored, block->bytes,
 	                      request->payload->block_size, &block->length, fault);
 }
 
-static struct cached_block *acquire_block(struct payload *payload, const struct payload_block *block,
-                                          struct fault *fault)
+struct cached_block *payload_acquire_block(struct payload *payload, const struct payload_block *block,
+                                           bool *first, bool *hit, struct fault *fault)
 {
-	struct load_request request = {payload, block};
-	return payload_cache_acquire(&payload->data, block->offset, load_block, &request, fault);
+	struct load_request request = {.payload = payload, .block = block};
+	struct cached_block *cached =
+	    payload_cache_acquire(&payload->data, block->offset, load_block, &request, fault);
+	*hit = cached != NULL && !request.missed && atomic_exchange(&cached->ahead, false);
+	*first = request.missed || *hit;
+	return cached;
 }
 
-int payload_locate_tail(struct payload *payload, const struct payload_inode *inode,
-                        struct payload_block *fragment, struct fault *fault)
+int payload_locate_fragment(struct payload *payload, uint32_t index, struct payload_block *fragment,
+                            struct fault *fault)
 {
 	struct payload_position position;
 	unsigned char entry[FRAGMENT_ENTRY_SIZE];
-	if (payload_locate_entry(payload, payload->fragment_pointers, inode->file.fragment, sizeof entry,
-	                         &position, fault) != 0 ||
+	if (payload_locate_entry(payload, payload->fragment_pointers, index, sizeof entry, &position,
+	                         fault) != 0 ||
 	    payload_read_metadata(payload, &payload->others, &position, entry, sizeof entry, fault) != 0)
 		return -1;
 	*fragment = (struct payload_block){le64(entry), le32(entry + 8), payload->block_size};
@@ -150,8 +157,14 @@ int payload_locate_tail(struct payload *payload, const struct payload_inode *ino
 	    stored > payload->bytes_used - fragment->offset)
 		return payload_corrupt(fault,
 		                       "fragment %" PRIu32 " is said to have %" PRIu32 " bytes at %" PRIu64,
-		                       inode->file.fragment, stored, fragment->offset);
+		                       index, stored, fragment->offset);
 	return 0;
+}
+
+int payload_locate_tail(struct payload *payload, const struct payload_inode *inode,
+                        struct payload_block *fragment, struct fault *fault)
+{
+	return payload_locate_fragment(payload, inode->file.fragment, fragment, fault);
 }
 
 int payload_acquire_tail(struct payload *payload, const struct payload_inode *inode,
@@ -160,9 +173,12 @@ int payload_acquire_tail(struct payload *payload, const struct payload_inode *in
 	struct payload_block block;
 	if (payload_locate_tail(payload, inode, &block, fault) != 0)
 		return -1;
-	struct cached_block *cached = acquire_block(payload, &block, fault);
+	bool first, hit;
+	struct cached_block *cached = payload_acquire_block(payload, &block, &first, &hit, fault);
 	if (cached == NULL)
 		return -1;
+	if (first)
+		payload_follow_fragment(payload, inode->file.fragment, hit);
 	tail->length = payload_tail_length(payload, inode);
 	if (inode->file.fragment_offset > cached->length ||
 	    tail->length > cached->length - inode->file.fragment_offset) {
@@ -183,8 +199,9 @@ void payload_release_tail(struct payload *payload, struct payload_tail *tail)
 
 /* `length` bytes at `offset` of one block: read where it is stored plain, decoded in place when all of it is
  * wanted, and through the cache for a part. */
-static int read_from_block(struct payload *payload, const struct payload_block *block, uint32_t offset,
-                           unsigned char *buffer, uint32_t length, struct fault *fault)
+static int read_from_block(struct payload *payload, const struct payload_inode *inode,
+                           const struct payload_blocks *behind, const struct payload_block *block,
+                           uint32_t offset, unsigned char *buffer, uint32_t length, struct fault *fault)
 {
 	if (block->stored == 0) {
 		memset(buffer, 0, length);
@@ -194,9 +211,12 @@ static int read_from_block(struct payload *payload, const struct payload_block *
 		return payload_read(payload, block->offset + offset, buffer, length, "data block", fault);
 	if (length == block->length)
 		return payload_decode_block(payload, block, buffer, fault);
-	struct cached_block *cached = acquire_block(payload, block, fault);
+	bool first, hit;
+	struct cached_block *cached = payload_acquire_block(payload, block, &first, &hit, fault);
 	if (cached == NULL)
 		return -1;
+	if (first)
+		payload_follow_blocks(payload, inode, behind, hit);
 	int result = 0;
 	if (cached->length == block->length)
 		memcpy(buffer, cached->bytes + offset, length);
@@ -219,7 +239,7 @@ static int read_blocks(struct payload *payload, const struct payload_inode *inod
 			return -1;
 		uint32_t skip = (uint32_t)(offset & (payload->block_size - 1));
 		uint32_t part = block.length - skip < length ? block.length - skip : (uint32_t)length;
-		if (read_from_block(payload, &block, skip, buffer, part, fault) != 0)
+		if (read_from_block(payload, inode, &blocks, &block, skip, buffer, part, fault) != 0)
 			return -1;
 		buffer += part;
 		offset += part;
@@ -253,25 +273,4 @@ ssize_t payload_read_data(struct payload *payload, const struct payload_inode *i
 		payload_release_tail(payload, &tail);
 	}
 	return (ssize_t)length;
-}
-
-void payload_prefetch(struct payload *payload, const struct payload_inode *inode, uint64_t offset)
-{
-	struct payload_blocks blocks;
-	struct payload_block block;
-	struct payload_tail tail;
-	if (!S_ISREG(inode->mode) || offset >= inode->size)
-		return;
-	if (offset >= inode->size - payload_tail_length(payload, inode)) {
-		if (payload_acquire_tail(payload, inode, &tail, NULL) == 0)
-			payload_release_tail(payload, &tail);
-		return;
-	}
-	if (payload_open_blocks(payload, inode, offset >> payload->block_log, &blocks, NULL) != 0 ||
-	    payload_next_block(payload, inode, &blocks, &block, NULL) <= 0 || block.stored == 0 ||
-	    block.stored & STORED_PLAIN)
-		return;
-	struct cached_block *cached = acquire_block(payload, &block, NULL);
-	if (cached != NULL)
-		payload_cache_release(&payload->data, cached);
 }

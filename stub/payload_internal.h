@@ -46,6 +46,8 @@ struct payload {
 	struct payload_decoders decoders;
 	pthread_mutex_t checkpoint_lock;
 	struct payload_checkpoint checkpoints[CHECKPOINT_COUNT];
+	payload_follower *follower; /* NULL: nobody wants to know */
+	void *follower_context;
 };
 
 /* Record what is wrong with the image or could not be read: sets errno and, where there is one, the fault.
@@ -71,6 +73,21 @@ int payload_skip_metadata(struct payload *payload, const struct payload_table *t
  */
 int payload_locate_entry(struct payload *payload, uint64_t pointers, uint32_t index, uint32_t entry_size,
                          struct payload_position *position, struct fault *fault);
+
+/* A decoded block, pinned until it is released. With *first it was not there yet, or nobody had asked for it
+ * since it was decoded ahead; *hit tells these apart. NULL with a fault on failure. */
+struct cached_block *payload_acquire_block(struct payload *payload, const struct payload_block *block,
+                                           bool *first, bool *hit, struct fault *fault);
+
+/* Tell the follower what comes after a block that was asked for the first time: the next one of the list, or
+ * the fragment behind `fragment`. */
+void payload_follow_blocks(struct payload *payload, const struct payload_inode *inode,
+                           const struct payload_blocks *behind, bool hit);
+void payload_follow_fragment(struct payload *payload, uint32_t fragment, bool hit);
+
+/* Where fragment `index` is stored. */
+int payload_locate_fragment(struct payload *payload, uint32_t index, struct payload_block *fragment,
+                            struct fault *fault);
 
 /* Read and decode `stored` bytes (bit 24: plain) at `offset` to at most `capacity` bytes; `*length` is how
  * many. */

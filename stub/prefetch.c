@@ -9,8 +9,8 @@
 
 #include "own_arch.h"
 
-/* The C library has two MiB; of a large program the rest may never be read. */
-enum { LIMIT = 2 << 20 };
+/* Of a larger program the rest may never be read. */
+enum { LIMIT = 8 << 20 };
 
 /* Where Debian, Fedora, SUSE, Arch and Alpine have loader and C library. */
 static const char *const libraries[] = {

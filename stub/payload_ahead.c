@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Decoding before somebody asks: what a caller names, and what follows a block that was asked for. Blocks
+ * that follow each other are mostly read together, since the payload's order is that of the directories. */
+#include <sys/stat.h>
+
+#include "payload_internal.h"
+
+void payload_set_follower(struct payload *payload, payload_follower *follower, void *context)
+{
+	payload->follower = follower;
+	payload->follower_context = context;
+}
+
+static void announce(struct payload *payload, const struct payload_block *next, bool hit)
+{
+	if (next->stored != 0 && (next->stored & STORED_PLAIN) == 0)
+		payload->follower(payload->follower_context, next, hit);
+}
+
+void payload_follow_blocks(struct payload *payload, const struct payload_inode *inode,
+                           const struct payload_blocks *behind, bool hit)
+{
+	struct payload_blocks blocks = *behind;
+	struct payload_block next;
+	if (payload->follower != NULL && payload_next_block(payload, inode, &blocks, &next, NULL) > 0)
+		announce(payload, &next, hit);
+}
+
+void payload_follow_fragment(struct payload *payload, uint32_t fragment, bool hit)
+{
+	struct payload_block next;
+	if (payload->follower != NULL && fragment + 1 < payload->fragment_count &&
+	    payload_locate_fragment(payload, fragment + 1, &next, NULL) == 0)
+		announce(payload, &next, hit);
+}
+
+struct ahead_request {
+	struct payload *payload;
+	const struct payload_block *block;
+};
+
+static int load_ahead(void *context, struct cached_block *block, struct fault *fault)
+{
+	const struct ahead_request *request = context;
+	struct payload *payload = request->payload;
+	const struct payload_block *wanted = request->block;
+	atomic_store(&block->ahead, true);
+	return payload_decode(payload, wanted->offset, wanted->stored, block->bytes, payload->block_size,
+	                      &block->length, fault);
+}
+
+void payload_load_ahead(struct payload *payload, const struct payload_block *block)
+{
+	struct ahead_request request = {payload, block};
+	struct cached_block *cached =
+	    payload_cache_acquire(&payload->data, block->offset, load_ahead, &request, NULL);
+	if (cached != NULL)
+		payload_cache_release(&payload->data, cached);
+}
+
+void payload_prefetch(struct payload *payload, const struct payload_inode *inode, uint64_t offset)
+{
+	struct payload_blocks blocks;
+	struct payload_block block;
+	if (!S_ISREG(inode->mode) || offset >= inode->size)
+		return;
+	if (offset >= inode->size - payload_tail_length(payload, inode)) {
+		if (payload_locate_tail(payload, inode, &block, NULL) != 0)
+			return;
+	} else if (payload_open_blocks(payload, inode, offset >> payload->block_log, &blocks, NULL) != 0 ||
+	           payload_next_block(payload, inode, &blocks, &block, NULL) <= 0) {
+		return;
+	}
+	if (block.stored != 0 && (block.stored & STORED_PLAIN) == 0)
+		payload_load_ahead(payload, &block);
+}
