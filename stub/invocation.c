@@ -17,10 +17,8 @@ static int read_size(const char *text, uint64_t *size)
 int invocation_read(struct invocation *invocation, int argc, char *const *argv, struct fault *fault)
 {
 	static const char *const verbs[] = {
-	    [VERB_PROBE] = "probe",
-	    [VERB_TEMPORARY] = "temporary",
-	    [VERB_INSTALLED] = "installed",
-	    [VERB_UNPACK] = "unpack",
+	    [VERB_PROBE] = "probe",   [VERB_TEMPORARY] = "temporary", [VERB_INSTALLED] = "installed",
+	    [VERB_CACHED] = "cached", [VERB_UNPACK] = "unpack",
 	};
 	*invocation = (struct invocation){0};
 	for (size_t i = 0; argc >= 2 && i < sizeof verbs / sizeof *verbs; i++) {

@@ -8,7 +8,7 @@
 
 #include "fault.h"
 
-enum verb { VERB_PROBE, VERB_TEMPORARY, VERB_INSTALLED, VERB_UNPACK };
+enum verb { VERB_PROBE, VERB_TEMPORARY, VERB_INSTALLED, VERB_CACHED, VERB_UNPACK };
 
 struct invocation {
 	enum verb verb;

@@ -11,6 +11,7 @@
 #include "info.h"
 #include "invocation.h"
 #include "launch_config.h"
+#include "launcher_cache.h"
 #include "message.h"
 #include "options.h"
 #include "overlay_directory.h"
@@ -206,6 +207,10 @@ static int run(int argc, char **argv, struct fault *fault)
 		return 0;
 	case VERB_TEMPORARY:
 		own_copy_remove(invocation.launcher);
+		launcher_cache_fill();
+		return run_bundle(&invocation, fault);
+	case VERB_CACHED:
+		launcher_cache_used(invocation.launcher);
 		return run_bundle(&invocation, fault);
 	case VERB_INSTALLED:
 		return run_bundle(&invocation, fault);

@@ -50,7 +50,12 @@ void own_copy_remove(const char *path)
 	memcpy(parent, path, (size_t)(slash - path) + 1);
 	parent[slash - path + 1] = '\0';
 	unlink(path);
-	DIR *stream = opendir(parent);
+	own_copy_clean(parent);
+}
+
+void own_copy_clean(const char *directory)
+{
+	DIR *stream = opendir(directory);
 	if (stream == NULL)
 		return;
 	time_t now = time(NULL);

@@ -3,10 +3,13 @@
 #ifndef RUNDLE_OWN_COPY_H
 #define RUNDLE_OWN_COPY_H
 
-/* Remove the copy at the absolute `path`, and others in its directory that were left behind: of the same
- * user, with a dead maker and older than 10 seconds, or older than an hour. What cannot be removed stays; a
- * path that does not have the name of a copy is not touched. In a huge directory only the first entries are
- * looked at, so that a start takes no longer there. */
+/* Remove the copy at the absolute `path`, and clean its directory. A path that does not have the name of a
+ * copy is not touched. */
 void own_copy_remove(const char *path);
+
+/* Remove from `directory` the copies that were left behind: of the same user, with a dead maker and older
+ * than 10 seconds, or older than an hour. What cannot be removed stays. In a huge directory only the first
+ * entries are looked at, so that a start takes no longer there. */
+void own_copy_clean(const char *directory);
 
 #endif

@@ -6,7 +6,14 @@ import type { ByteString } from '../tree/byte-string.js';
 import type { Omission } from '../tree/node.js';
 import { ARCHITECTURES, type Architecture, ELF_MACHINE } from './architecture.js';
 import { encodeFooter, FOOTER_SIZE } from './footer.js';
-import { BLOCK, headerLength, loadHeaderTemplate, renderHeader } from './header.js';
+import {
+  BLOCK,
+  headerLength,
+  type LauncherPlace,
+  launcherDigest,
+  loadHeaderTemplate,
+  renderHeader,
+} from './header.js';
 import { encodeJsonBytes } from './json-bytes.js';
 import { bundleName, encodeLaunchConfig, type LaunchConfig, treeId } from './launch-config.js';
 import { type Launcher, launcherPath, loadLauncher } from './launchers.js';
@@ -148,12 +155,13 @@ async function write(output: FileHandle, parts: Parts): Promise<BundleSummary> {
     end += bytes.length;
   };
 
-  const places = new Map<Architecture, Section>();
+  const places = new Map<Architecture, LauncherPlace>();
   for (const { architecture, bytes } of launchers) {
     end = align(end, BLOCK);
     const machine = ELF_MACHINE[architecture];
+    const place = { offset: end, size: bytes.length, digest: launcherDigest(bytes) };
     await append(bytes, { kind: SECTION_KIND.launcher, machine, required: false });
-    places.set(architecture, sections.at(-1) as Section);
+    places.set(architecture, place);
   }
 
   end = align(end, PAYLOAD_ALIGNMENT);

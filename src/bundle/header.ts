@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { RundleError, reasonOf } from '../errors.js';
 import { renderTemplate } from '../template/render.js';
@@ -14,13 +15,29 @@ export const INSTALLED_LAUNCHER = '/usr/local/libexec/rundle/launcher-1';
 export interface HeaderContent {
   /** Bytes of the whole file. */
   fileSize: number;
-  /** Where the launcher for each architecture lies: a multiple of 4096, and bytes. */
-  launchers: ReadonlyMap<Architecture, { offset: number; size: number }>;
+  /** Where the launcher for each architecture lies: a multiple of 4096, and bytes; and its launcherDigest. */
+  launchers: ReadonlyMap<Architecture, LauncherPlace>;
   /** Path of an installed launcher; INSTALLED_LAUNCHER unless given. */
   installed?: string;
 }
 
+/** Of a launcher in the file. */
+export interface LauncherPlace {
+  offset: number;
+  size: number;
+  digest: string;
+}
+
 const TEMPLATE = new URL('../../templates/header.sh.mustache', import.meta.url);
+
+/**
+ * What a launcher is called in a user's cache: SHA-256, in 64 hex digits, of `bytes` and the padding to BLOCK that
+ * the header copies with them.
+ */
+export function launcherDigest(bytes: Uint8Array): string {
+  const padding = Buffer.alloc(Math.ceil(bytes.length / BLOCK) * BLOCK - bytes.length);
+  return createHash('sha256').update(bytes).update(padding).digest('hex');
+}
 
 /** The header's template. Throws E_TEMPLATE when it cannot be read. */
 export async function loadHeaderTemplate(): Promise<ByteString> {
@@ -43,7 +60,11 @@ export function headerLength(
   architectures: readonly Architecture[],
   installed?: string,
 ): number {
-  const far = { offset: Number.MAX_SAFE_INTEGER, size: Number.MAX_SAFE_INTEGER };
+  const far = {
+    offset: Number.MAX_SAFE_INTEGER,
+    size: Number.MAX_SAFE_INTEGER,
+    digest: launcherDigest(Buffer.alloc(0)),
+  };
   const content = {
     fileSize: Number.MAX_SAFE_INTEGER,
     launchers: new Map(architectures.map((architecture) => [architecture, far])),
@@ -87,6 +108,7 @@ function render(template: ByteString, content: HeaderContent): ByteString {
     const place = launchers.get(architecture);
     view[`${architecture}_skip`] = blocks(place?.offset);
     view[`${architecture}_count`] = blocks(place?.size);
+    view[`${architecture}_digest`] = fromText(place?.digest ?? '');
   }
   return renderTemplate(template, view);
 }

@@ -18,6 +18,7 @@ const place = new Place();
 afterAll(() => place.remove());
 
 const bundle = await place.bundle(join(place.directory, 'x.run'));
+const text = readFileSync(bundle, 'latin1');
 const everyShell = SHELLS.map((shell) => [shell.join(' '), shell] as const);
 const busybox = makeToolFolder(join(place.directory, 'busybox'), () => '/bin/busybox');
 const rust = makeToolFolder(
@@ -108,7 +109,8 @@ describe.each(everyShell)('%s', (label, shell) => {
     ['Rust', rust],
   ])('a truncated file, %s coreutils', (_, PATH) => {
     const whole = readFileSync(bundle).length;
-    for (const size of [whole - 5001, 8192 + 4096 + 10, 8192, 8191]) {
+    const header = Number(/^rundle_x86_64_skip='(\d+)'$/m.exec(text)?.[1]) * 4096;
+    for (const size of [whole - 5001, header + 4096 + 10, header, header - 1]) {
       const cut = join(place.directory, 'cut.run');
       copyFileSync(bundle, cut);
       truncateSync(cut, size);
@@ -123,8 +125,21 @@ describe.each(everyShell)('%s', (label, shell) => {
   });
 
   test('cut off inside the header: nothing runs and it fails', () => {
-    const header = readFileSync(bundle).indexOf('\n}\n\n');
-    for (const size of [60, 400, 1000, 3000, header - 100, header]) {
+    const first = text.indexOf('\n}\n\n');
+    const last = text.lastIndexOf('\n}\n\n');
+    expect(last).toBeGreaterThan(first);
+    for (const size of [
+      60,
+      400,
+      1000,
+      3000,
+      first,
+      first + 2,
+      first + 3,
+      first + 9,
+      last - 100,
+      last,
+    ]) {
       const cut = join(place.directory, 'cut.run');
       copyFileSync(bundle, cut);
       truncateSync(cut, size);
@@ -223,22 +238,49 @@ describe.each(everyShell)('%s', (label, shell) => {
   });
 });
 
+const fakeSystem = (label: string, system: string) => {
+  const fake = join(place.directory, `fake ${label}`);
+  mkdirSync(fake, { recursive: true });
+  writeFileSync(join(fake, 'uname'), `#!/bin/sh\necho '${system}'\n`, { mode: 0o755 });
+  return { PATH: `${fake}:/usr/bin:/bin`, TMPDIR: place.scratch };
+};
+
 // busybox has a uname of its own and asks for no other.
-test.each(everyShell.filter(([label]) => label !== 'busybox ash'))(
-  'another system, in %s',
+describe.each(everyShell.filter(([label]) => label !== 'busybox ash'))(
+  'uname, in %s',
   (label, shell) => {
-    const fake = join(place.directory, `fake ${label}`);
-    mkdirSync(fake);
-    const env = { PATH: `${fake}:/usr/bin:/bin`, TMPDIR: place.scratch };
-    for (const system of ['Linux riscv64', 'Linux aarch64', 'Darwin arm64', 'FreeBSD amd64', '']) {
-      writeFileSync(join(fake, 'uname'), `#!/bin/sh\necho '${system}'\n`, { mode: 0o755 });
-      const ended = place.run([...shell, bundle], { env });
-      expect([ended.status, ended.stderr]).toEqual([
-        125,
-        `rundle: ${bundle} needs Linux on x86_64; this is ${system || 'an unknown system'}\n`,
-      ]);
-    }
-    writeFileSync(join(fake, 'uname'), "#!/bin/sh\necho 'Linux amd64'\n", { mode: 0o755 });
-    expect(place.run([...shell, bundle], { env }).status).toBe(42);
+    test('names what another system is', async () => {
+      const path = join(place.directory, `for arm, ${label}.run`);
+      const file = await place.bundle(path, { architecture: 'aarch64' });
+      const start = (system: string) =>
+        place.run([...shell, file], { env: fakeSystem(label, system) });
+      for (const system of ['Linux riscv64', 'Linux x86_64', 'Darwin arm64', 'FreeBSD arm64', '']) {
+        const ended = start(system);
+        expect([ended.status, ended.stderr]).toEqual([
+          125,
+          `rundle: ${file} needs Linux on aarch64; this is ${system || 'an unknown system'}\n`,
+        ]);
+      }
+      for (const system of ['Linux aarch64', 'Linux arm64']) expect(start(system).status).toBe(42);
+    });
+
+    test('is not asked when the kernel says that it executes such a launcher', () => {
+      expect(
+        place.run([...shell, bundle], { env: fakeSystem(label, 'Linux riscv64') }).status,
+      ).toBe(42);
+    });
+
+    test('is asked when the kernel does not say its architecture', () => {
+      const hide = 'mount --bind /dev/null /proc/sys/kernel/arch && exec "$@"';
+      const start = (system: string) =>
+        place.run(['unshare', '-m', 'dash', '-c', hide, 'dash', ...shell, bundle], {
+          env: fakeSystem(label, system),
+        });
+      expect(start('Linux amd64').status).toBe(42);
+      expect(start('Linux riscv64')).toMatchObject({
+        status: 125,
+        stderr: `rundle: ${bundle} needs Linux on x86_64; this is Linux riscv64\n`,
+      });
+    });
   },
 );

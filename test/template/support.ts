@@ -15,6 +15,7 @@ import type { Architecture } from '#rundle/bundle/architecture.js';
 import {
   headerLength,
   INSTALLED_LAUNCHER,
+  launcherDigest,
   loadHeaderTemplate,
   renderHeader,
 } from '#rundle/bundle/header.js';
@@ -82,7 +83,8 @@ export class Place {
     const launcher = readFileSync(this.witness);
     const length = headerLength(template, [architecture], installed);
     const end = Math.ceil((length + launcher.length) / 4096) * 4096;
-    const launchers = new Map([[architecture, { offset: length, size: launcher.length }]]);
+    const place = { offset: length, size: launcher.length, digest: launcherDigest(launcher) };
+    const launchers = new Map([[architecture, place]]);
     const content = { fileSize: end + tail, launchers, installed };
     const bytes = Buffer.alloc(end + tail);
     renderHeader(template, content, length).copy(bytes);
