@@ -61,12 +61,30 @@ static int ignore_xattr(void *context, const char *name, const void *value, size
 	return 0;
 }
 
+/* Does the directory's index lead to this entry? */
+static int check_index(struct check *check, const struct payload_inode *inode,
+                       const struct payload_entry *entry, struct fault *fault)
+{
+	struct payload_entry found;
+	if (payload_lookup(check->payload, inode, entry->name, entry->length, &found, fault) != 0) {
+		if (fault->error == EIO)
+			return -1;
+		fault_clear(fault);
+	} else if (found.cookie == entry->cookie && found.reference == entry->reference) {
+		return 0;
+	}
+	return fault_set(fault, EIO,
+	                 "the payload is corrupt: inode %" PRIu32 ": the directory's index leads past \"%s\"",
+	                 inode->number, entry->name);
+}
+
 /* The kernel and payload_lookup find a name only where the order says it is. */
 static int check_directory(struct check *check, const struct payload_inode *inode, struct fault *fault)
 {
 	struct payload_listing listing;
 	struct payload_entry entry;
 	char before[PAYLOAD_NAME_MAX + 1] = "";
+	bool indexed = check->buffer != NULL && inode->directory.index_count > 0;
 	int found = payload_open_listing(check->payload, inode, 0, &listing, fault);
 	while (found == 0 && (found = payload_next_entry(check->payload, &listing, &entry, fault)) > 0) {
 		if (strcmp(before, entry.name) >= 0)
@@ -75,7 +93,13 @@ static int check_directory(struct check *check, const struct payload_inode *inod
 			    "the payload is corrupt: the names \"%s\" and \"%s\" are out of order", before,
 			    entry.name);
 		memcpy(before, entry.name, entry.length + 1);
-		found = 0;
+		found = indexed ? check_index(check, inode, &entry, fault) : 0;
+	}
+	/* A name behind all others makes a reader go through the whole index. */
+	if (found == 0 && indexed && payload_lookup(check->payload, inode, "\xff", 1, &entry, fault) != 0) {
+		if (fault->error == EIO)
+			return -1;
+		fault_clear(fault);
 	}
 	return found;
 }

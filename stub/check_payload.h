@@ -11,8 +11,8 @@
 
 /* Walk through the whole tree of the image of `size` bytes at `offset` of `fd`: every listing and its order,
  * inode, link target, extended attribute and list of blocks, and the zeros behind the image. With `contents`
- * every file is decoded, so that damaged ones are named. 0, however many faults were reported; -1 with a
- * fault when memory or the disk fails. */
+ * every file is decoded and every name looked up through its directory's index, so that damaged ones are
+ * named. 0, however many faults were reported; -1 with a fault when memory or the disk fails. */
 int check_payload(struct check_report *report, int fd, uint64_t offset, uint64_t size, bool contents,
                   struct fault *fault);
 

@@ -76,17 +76,28 @@ static int parse_tables(struct payload *payload, const unsigned char *block, str
 	uint64_t ids = le64(block + 48), xattrs = le64(block + 56), inodes = le64(block + 64);
 	uint64_t directories = le64(block + 72), fragments = le64(block + 80), exports = le64(block + 88);
 	uint64_t end = payload->bytes_used;
-	uint64_t others[] = {ids, xattrs, payload->fragment_count > 0 ? fragments : NO_TABLE, exports};
+	const struct {
+		const char *name;
+		uint64_t pointers;
+	} others[] = {{"owners", ids},
+	              {"extended attributes", xattrs},
+	              {"fragments", payload->fragment_count > 0 ? fragments : NO_TABLE},
+	              {"exports", exports}};
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-		if (others[i] == NO_TABLE)
+		uint64_t pointers = others[i].pointers;
+		if (pointers == NO_TABLE)
 			continue;
-		if (others[i] <= directories || others[i] >= payload->bytes_used)
-			return payload_corrupt(fault, "a table is said to be at %" PRIu64, others[i]);
-		if (others[i] < end)
-			end = others[i];
+		if (pointers <= directories || pointers >= payload->bytes_used)
+			return payload_corrupt(fault, "the table of %s is said to be at %" PRIu64,
+			                       others[i].name, pointers);
+		if (pointers < end)
+			end = pointers;
 	}
 	if (ids == NO_TABLE || inodes < SUPERBLOCK_SIZE || directories <= inodes || directories > end)
-		return payload_corrupt(fault, "its tables do not follow each other");
+		return payload_corrupt(fault,
+		                       "its inodes at %" PRIu64 ", directories at %" PRIu64
+		                       " and owners at %" PRIu64 " do not follow each other",
+		                       inodes, directories, ids);
 	payload->inodes = (struct payload_table){"inode table", inodes, directories};
 	payload->directories = (struct payload_table){"directory table", directories, end};
 	payload->others =

@@ -229,7 +229,8 @@ static void exercise_served(struct exercise *exercise, struct payload *payload, 
 	exercise->server = (struct fuse_server_request){.payload = payload, .root = root, .owners = true};
 	exercise->nodes[0] = (struct exercise_node){FUSE_ROOT_ID, S_IFDIR | 0755, 0};
 	exercise->count = 1;
-	for (; exercise->next < exercise->count && exercise->requests > 0; exercise->requests--) {
+	while (exercise->next < exercise->count && exercise->requests > 0) {
+		exercise->requests--;
 		struct exercise_node node = exercise->nodes[exercise->next++];
 		exercise_one(exercise, &node);
 	}
