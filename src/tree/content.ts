@@ -1,11 +1,12 @@
 import { open } from 'node:fs/promises';
 import { loadDecoder } from '../decoder/decoder.js';
 import { RundleError } from '../errors.js';
-import type { Extent, RegularFile, StoredBlock } from './node.js';
+import type { BlockImage, Extent, RegularFile, StoredBlock } from './node.js';
 import { DecodedBlocks, decodeBlock } from './stored-block.js';
 
-/** Decoded blocks of images kept between calls, in bytes: several small parts of one file are looked at. */
-const decoded = new DecodedBlocks(8 * 1024 * 1024);
+/** Decoded blocks of an image that are kept between calls, in bytes: several small parts of one file are looked at. */
+const DECODED = 8 * 1024 * 1024;
+const decoded = new WeakMap<BlockImage, DecodedBlocks>();
 
 /**
  * Up to `length` bytes of `file` from `offset`, fewer at its end; holes read as zeros. For the small parts
@@ -40,12 +41,14 @@ async function readPart({ data }: Extent, position: number, part: Buffer): Promi
 }
 
 async function contentOf(block: StoredBlock): Promise<Uint8Array> {
-  const known = decoded.get(block);
+  const kept = decoded.get(block.image) ?? new DecodedBlocks(DECODED);
+  decoded.set(block.image, kept);
+  const known = kept.get(block);
   if (known !== undefined) return known;
   const stored = Buffer.alloc(block.stored);
   await readFilePart(block.image.path, block.position, stored);
   const content = decodeBlock(block, stored, await loadDecoder(block.image.compressor));
-  decoded.add(block, content);
+  kept.add(block, content);
   return content;
 }
 
