@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -128,6 +129,27 @@ test('a peer that ends without a mount, or a program that fails, is an error, no
   const start = bench(['--only', 'numpy'], broken('bwrap'));
   expect(start.status).toBe(1);
   expect(start.stdout).toMatch(/start bwrap .*status 3\nbroken on purpose/);
+  expect(leftovers()).toEqual([]);
+});
+
+test('an interruption ends what was started, unmounts, and is no success', async () => {
+  chmodSync(directory, 0o755);
+  const child = spawn(process.execPath, [program, '--quick', '--runs', '99', '--only', 'find'], {
+    env: { ...process.env, TMPDIR: directory },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let printed = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    // Once: a second signal ends Node when it has taken its handlers back.
+    if (!child.killed && text.includes('squashfuse_ll')) {
+      child.kill('SIGTERM');
+    }
+    printed += text;
+  });
+  const [status] = await once(child, 'close');
+  expect(status).toBe(1);
+  expect(printed).toMatch(/^bench: find 1\/99: .*: interrupted$/m);
+  expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(directory);
   expect(leftovers()).toEqual([]);
 });
 

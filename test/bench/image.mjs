@@ -11,6 +11,7 @@ const full = {
   },
   large: { files: 287_000, bytes: 2e9 },
   random: { bytes: 1 << 30, reads: 1000 },
+  blockSizes: ['64K', '128K', '256K', '1M'],
   starts: 10,
   walks: 5,
 };
@@ -21,6 +22,7 @@ const quick = {
   workload: { name: 'true', argv: ['true'] },
   large: { files: 3000, bytes: 10e6 },
   random: { bytes: 8 << 20, reads: 50 },
+  blockSizes: ['64K', '1M'],
   starts: 1,
   walks: 1,
 };

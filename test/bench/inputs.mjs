@@ -15,8 +15,6 @@ import { writeCompressibleFile, writeLargeTar } from './generate.mjs';
 import { prepareImage } from './image.mjs';
 import { run } from './measure.mjs';
 
-export const blockSizes = ['64K', '128K', '256K', '1M'];
-
 /**
  * What the sections measure, each made when a section first asks for it and in the page cache whenever one asks.
  *
@@ -108,12 +106,13 @@ export function makeInputs(context) {
     return output;
   });
 
+  const described = once((path) => describe(repository, path));
   const ready =
     (make) =>
     async (...names) => {
       const path = await make(...names);
       await readThrough(path);
-      return await describe(repository, path);
+      return await described(path);
     };
   return {
     image,
@@ -139,13 +138,10 @@ function once(make) {
 /** A name for builder, header and launchers as they are now. */
 function builderState(repository) {
   const hash = createHash('sha256');
-  for (const directory of ['dist', 'templates', 'stub/build/x86_64', 'stub/build/aarch64']) {
+  for (const directory of ['dist', 'templates']) {
     const path = join(repository, directory);
-    if (!existsSync(path)) {
-      continue;
-    }
     const names = readdirSync(path, { recursive: true }).toSorted();
-    for (const name of names.filter((file) => /(^|\/)(launcher|.*\.js|.*\.mustache)$/.test(file))) {
+    for (const name of names.filter((file) => /^launchers\/|\.js$|\.mustache$/.test(file))) {
       hash.update(name).update(readFileSync(join(path, name)));
     }
   }

@@ -1,4 +1,3 @@
-import { blockSizes } from './inputs.mjs';
 import { median } from './measure.mjs';
 import { inPlace, peakOf, peers, rundle } from './places.mjs';
 import { openProbe } from './probe.mjs';
@@ -16,7 +15,7 @@ const concurrency = [
 export async function measureRandom(context) {
   const rows = [];
   const files = [];
-  for (const blockSize of blockSizes) {
+  for (const blockSize of context.sizes.blockSizes) {
     rows.push(...(await measureReads(blockSize, context)));
     files.push(await measureFiles(blockSize, context));
   }

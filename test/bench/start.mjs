@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -93,7 +94,6 @@ async function measureAs(user, context) {
     return ways.map(({ name }, index) => ({ name, ns: median(samples[index]) }));
   } finally {
     probe.end();
-    home.forgetLauncher();
   }
 }
 
@@ -110,14 +110,22 @@ function makeHome(user, { work }) {
   }
   return {
     path: home,
+    runtime,
+    owner,
     env: { PATH: process.env.PATH, HOME: home, XDG_RUNTIME_DIR: runtime },
-    forgetLauncher: () => {
-      for (const name of readdirSync(runtime)) {
-        rmSync(join(runtime, name), { recursive: true });
-      }
-      rmSync(`/dev/shm/.rundle-cache-${owner}`, { recursive: true, force: true });
-    },
   };
+}
+
+/** Removes what a start has kept for the next one (stub/README.md, "launcher cache"); other bundles' stay. */
+function forgetLauncher({ runtime, owner }, { launcher }) {
+  for (const base of [runtime, '/dev/shm']) {
+    for (const name of readdirSync(base).filter((entry) => entry.startsWith('.rundle-cache-'))) {
+      const cache = join(base, name);
+      if (statSync(cache).uid === owner) {
+        rmSync(join(cache, `launcher-${launcher.sha256}`), { force: true });
+      }
+    }
+  }
 }
 
 async function waysToStart(user, home, context, prefix) {
@@ -132,7 +140,7 @@ async function waysToStart(user, home, context, prefix) {
   const ways = [
     { name: names.floor, argv: floor },
     { name: names.warm, argv: start },
-    { name: names.first, argv: start, before: home.forgetLauncher },
+    { name: names.first, argv: start, before: () => forgetLauncher(home, bundle) },
     { name: names.alone, argv: launcherCommand(bundle, context, user) },
     { name: names.large, argv: [large.path] },
     { name: 'rundle --keep, again', argv: kept },
