@@ -84,7 +84,7 @@ export function networkFault(error: unknown, context: NetworkContext): unknown {
   }
   const interrupted = INTERRUPTED[code];
   if (interrupted !== undefined) return new PassingFault(fault(interrupted));
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') {
+  if (code === 'HPE' || code === 'UND_ERR_HEADERS_OVERFLOW') {
     return fault('what it answers is not HTTP');
   }
   if (/Proxy response \(407\)|\(407\)/.test(reason)) {
@@ -106,6 +106,7 @@ function codeOf(error: unknown): [code: string, reason: string] {
       errors?: unknown[];
       cause?: unknown;
     };
+    if (one.name === 'HTTPParserError') return ['HPE', one.message];
     if (typeof code === 'string' && code !== 'UND_ERR_ABORTED' && code !== 'UND_ERR_PRX_TLS') {
       return [code, one.message];
     }

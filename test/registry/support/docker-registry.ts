@@ -80,11 +80,14 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Copies an image with skopeo(1), certificates unchecked. */
+/** Copies an image with skopeo(1) as it is, certificates unchecked. */
 export function skopeoCopy(from: string, to: string, ...options: string[]): void {
-  execFileSync(
-    'skopeo',
-    ['copy', '-q', '--dest-tls-verify=false', '--src-tls-verify=false', ...options, from, to],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
-  );
+  // Left to itself skopeo compresses layers on the way.
+  const asItIs = options.some((option) => option.startsWith('--format='))
+    ? []
+    : ['--preserve-digests'];
+  const unchecked = ['--dest-tls-verify=false', '--src-tls-verify=false'];
+  execFileSync('skopeo', ['copy', '-q', ...unchecked, ...asItIs, ...options, from, to], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
 }
