@@ -1,4 +1,4 @@
-import { isRundleError, reasonOf } from '../errors.js';
+import { isRundleError, RundleError, reasonOf } from '../errors.js';
 import { type ByteString, fromBytes, fromText, toBytes, toDisplay } from '../tree/byte-string.js';
 import { readContent } from '../tree/content.js';
 import type { Directory, Omission } from '../tree/node.js';
@@ -32,13 +32,26 @@ export async function readEnrootImage(root: Directory): Promise<EnrootImage | un
   }
   for (const line of await linesOf(root, 'etc/fstab', image.omissions)) {
     try {
-      image.mounts.push(parseMount(toText(line) ?? ''));
+      image.mounts.push(parseFstabLine(toText(line) ?? ''));
     } catch (error) {
       if (!isRundleError(error, 'E_USAGE')) throw error;
       image.omissions.push(leftOut('etc/fstab', line, reasonOf(error)));
     }
   }
   return image;
+}
+
+/**
+ * A line is always separated by blanks here, also where `--mount` would see colons. Throws E_USAGE as `parseMount`.
+ */
+function parseFstabLine(line: string): MountSpecification {
+  const fields = line.trim().split(/[ \t]+/);
+  const [source = '', destination = source] = fields;
+  if (!/^(\/|\$\{)/.test(destination)) {
+    throw new RundleError('E_USAGE', `its destination "${destination}" is not absolute`);
+  }
+  if (!source.includes(':')) return parseMount(line);
+  return parseMount(fields.map((field) => field.replaceAll(':', '\\:')).join(':'));
 }
 
 /** The lines of a file, without those that are empty or a comment; none where there is no such file. */
