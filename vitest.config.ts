@@ -7,5 +7,7 @@ export default defineConfig({
     testTimeout: 400_000,
     hookTimeout: 400_000,
     maxWorkers: 2,
+    // Starts leave nothing behind, and do not depend on what earlier ones left; the tests of the cache make their own.
+    env: { RUNDLE_LAUNCHER_CACHE: 'no' },
   },
 });

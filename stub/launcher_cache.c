@@ -32,6 +32,9 @@ enum {
 
 static const off_t size_limit = 16 << 20;
 
+/* Nanoseconds that this start has the processors for itself. */
+enum { PAUSE = 20000000 };
+
 struct launcher {
 	unsigned char *bytes;
 	size_t size;
@@ -163,6 +166,9 @@ static bool remove_one(int cache)
 static void fill(void)
 {
 	struct launcher launcher;
+	struct timespec left = {.tv_nsec = PAUSE};
+	while (nanosleep(&left, &left) != 0 && errno == EINTR)
+		;
 	umask(077);
 	int cache = launcher_cache_open();
 	if (cache < 0 || read_launcher(&launcher) != 0)

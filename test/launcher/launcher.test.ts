@@ -16,6 +16,9 @@ import { describe, expect, test } from 'vitest';
 import { architecture, bundle, launcher, place, run, start } from './support/built-launcher.js';
 import { ownMachine } from './support/hand-made-bundle.js';
 
+/** The tests of the cache have a file of their own. */
+const cold = { RUNDLE_LAUNCHER_CACHE: 'no' };
+
 describe('the protocol with the header', () => {
   test('probe: 0 at once, whatever follows', () => {
     expect(run([launcher, 'probe'])).toEqual({ status: 0, signal: null, stdout: '', stderr: '' });
@@ -78,7 +81,7 @@ describe('the protocol with the header', () => {
     mkdirSync(join(directory, '.rundle-launcher-999999996'));
     const fresh = spawnSync('true').pid;
     copy(`.rundle-launcher-${fresh}`, 0); // its header may be about to start it
-    const ended = run([join(directory, own), 'temporary', '0', bundle(), '--version']);
+    const ended = run([join(directory, own), 'temporary', '0', bundle(), '--version'], cold);
     expect(ended.status).toBe(0);
     expect(readdirSync(directory).sort()).toEqual(
       [
@@ -92,7 +95,7 @@ describe('the protocol with the header', () => {
 
   test('temporary never removes a file with another name, installed none at all', () => {
     for (const verb of ['temporary', 'installed']) {
-      expect(run([launcher, verb, '0', bundle(), '--version']).status).toBe(0);
+      expect(run([launcher, verb, '0', bundle(), '--version'], cold).status).toBe(0);
       expect(existsSync(launcher)).toBe(true);
     }
     const copy = join(place, '.rundle-launcher-77');
