@@ -40,7 +40,8 @@ export function unreachable(error: unknown): { code: string; reason: string } | 
 export function engineFault(error: unknown, where: string, received?: number): unknown {
   if (error instanceof RundleError || (received === undefined && unreachable(error))) return error;
   const code = codeOf(error);
-  const why = code.startsWith('HPE_') ? 'does not answer in HTTP' : REASONS[code];
+  const isParser = (error as { name?: unknown } | null)?.name === 'HTTPParserError';
+  const why = isParser ? 'does not answer in HTTP' : REASONS[code];
   const after = received === undefined ? '' : ` after ${received} bytes`;
   return new RundleError('E_NETWORK', `${where} ${why ?? `failed: ${reasonOf(error)}`}${after}`, {
     cause: error,
