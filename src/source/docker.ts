@@ -30,16 +30,20 @@ export const docker: Transport = {
     const text = writtenReference(specification);
     const pull = { reference: parseReference(text.slice(2)), source: `docker:${text}` };
     const cache = await blobCache(context);
-    const first = await tryToLoad(pull, cache, context);
-    if ('loaded' in first) return first.loaded;
-    // What others, or an earlier version of the disk, left in the cache is fetched anew; once, because what comes then is verified on its way in.
-    const spoolDirectory = join(context.spoolDirectory, 'again');
-    await mkdir(spoolDirectory, { mode: 0o700, recursive: true });
-    const second = await tryToLoad(pull, cache, { ...context, spoolDirectory });
-    if ('loaded' in second) return second.loaded;
-    throw second.fault;
+    // What others, or a failing disk, left in the cache is fetched anew. Each round finds what lies behind the one before: an index, a manifest, a
+    // config, layers.
+    for (let round = 0; ; round += 1) {
+      const spoolDirectory = join(context.spoolDirectory, `round-${round}`);
+      await mkdir(spoolDirectory, { mode: 0o700, recursive: true });
+      const tried = await tryToLoad(pull, cache, { ...context, spoolDirectory });
+      if ('loaded' in tried) return tried.loaded;
+      if (round === MAX_ROUNDS) throw tried.fault;
+    }
   },
 };
+
+/** More often than this is not begun anew because of damaged entries: indexes may lie in each other. */
+const MAX_ROUNDS = 10;
 
 interface Pull {
   reference: Reference;
