@@ -1,11 +1,22 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { root, runAs, witnessed } from './support/profile.js';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Profile, profiles, root, runAs, user, witnessed } from './support/profile.js';
+import {
+  endProcesses,
+  goneExcept,
+  type Traces,
+  tracedEnvironment,
+  tracesBefore,
+} from './support/traces.js';
 import { build, makeRootfs, makeWorkplace, type Workplace } from './support/workplace.js';
 
 let place: Workplace;
 let bundle: string;
+let refuse: string;
+let before: Traces;
 
 beforeAll(() => {
   place = makeWorkplace();
@@ -14,46 +25,118 @@ beforeAll(() => {
   makeRootfs(rootfs);
   bundle = join(place.directory, 'x.run');
   build(`dir:${rootfs}`, bundle, '--entrypoint', '["/bin/witness"]', '--env', 'PATH=/bin');
+  refuse = join(place.directory, 'refuse');
+  const source = fileURLToPath(new URL('support/refuse.c', import.meta.url));
+  execFileSync('gcc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', refuse, source]);
+  before = tracesBefore(place);
 });
 
+afterEach(() => endProcesses(place));
 afterAll(() => place?.remove());
 
-describe('where the payload cannot be mounted', () => {
-  /** A mount namespace in which /dev/fuse is no FUSE device any more. */
-  const without = (...argv: string[]) =>
-    runAs(
-      root,
-      [
-        'unshare',
-        '-m',
-        'sh',
-        '-c',
-        'mount --bind /dev/null /dev/fuse && exec "$@"',
-        'sh',
-        bundle,
-        ...argv,
-      ],
-      { env: { ...process.env, TMPDIR: place.scratch } },
-    );
+const notice = /^rundle: extracting, since the payload cannot be mounted here: .*\n$/;
 
-  test('the tree is extracted instead, with one line that says why', async () => {
-    const told = await without();
-    expect(witnessed(told).argv[0]).toBe('/bin/witness');
-    expect(told.stderr).toMatch(
-      /^rundle: extracting, since the payload cannot be mounted here: .*\n$/,
-    );
-    expect((await without('-q')).stderr).toBe('');
+/** Run what a script prepares in a mount namespace of its own; the device directory there is a private one. */
+function runPrepared(profile: Profile, script: string, argv: readonly string[]) {
+  const words = ['unshare', '-m', 'sh', '-euc', `${script}\nexec "$@"`, 'sh'];
+  return runAs(root, [...words, ...profile.prefix, bundle, ...argv], {
+    env: tracedEnvironment(place),
+  });
+}
+
+/** A device directory with everything but /dev/fuse, and what else the script puts there. */
+const devices = (more: string) => `
+  mount -t tmpfs -o mode=0755 tmpfs /mnt
+  for name in null zero full random urandom tty; do
+    touch /mnt/$name
+    mount --bind /dev/$name /mnt/$name
+  done
+  mkdir -m 1777 /mnt/shm /mnt/pts /mnt/mqueue
+  mount --bind /dev/shm /mnt/shm
+  ${more}
+  mount --rbind /mnt /dev`;
+
+describe.each([
+  { what: 'is missing', script: devices(''), who: profiles, why: 'No such file or directory' },
+  {
+    what: 'is closed to users',
+    script: devices('mknod -m 0600 /mnt/fuse c 10 229'),
+    who: [user],
+    why: 'Permission denied',
+  },
+  {
+    what: 'has no driver',
+    script: devices('mknod -m 0666 /mnt/fuse c 60 229'),
+    who: profiles,
+    why: 'No such device or address',
+  },
+  {
+    what: 'is another file',
+    script: devices('touch /mnt/fuse; chmod 0666 /mnt/fuse'),
+    who: profiles,
+    why: 'Invalid argument',
+  },
+  {
+    what: 'is another device',
+    script: 'mount --bind /dev/null /dev/fuse',
+    who: profiles,
+    why: 'Invalid argument',
+  },
+])('where /dev/fuse $what', ({ script, who, why }) => {
+  test.each(who)('as $name the tree is extracted, with one line that says why', async (profile) => {
+    const told = await runPrepared(profile, script, ['/bin/witness']);
+    expect(witnessed(told).uid).toBe(profile.uid);
+    expect(told.stderr).toMatch(notice);
+    expect(told.stderr).toContain(why);
+    const options = ['-q', '--no-entrypoint', 'witness', 'exit', '7'];
+    for (const more of [[], ['--rw'], ['--root', '--pid']]) {
+      const quiet = await runPrepared(profile, script, [...more, ...options]);
+      expect(quiet).toMatchObject({ status: 7, stdout: '', stderr: '' });
+    }
+    expect(await goneExcept(place, before)).toEqual([]);
   });
 
-  test('--mode mount does not fall back, it says what failed', async () => {
-    const refused = await without('--mode', 'mount');
-    expect(refused.status).toBe(125);
-    expect(refused.stderr).toContain('FUSE');
+  test.each(who)('as $name --mode mount does not fall back', async (profile) => {
+    const refused = await runPrepared(profile, script, ['--mode', 'mount']);
+    expect(refused).toMatchObject({ status: 125, stdout: '' });
+    expect(refused.stderr).toMatch(/^rundle: .*fuse/i);
+    expect(refused.stderr).toContain(why);
+    expect(await goneExcept(place, before)).toEqual([]);
+  });
+});
+
+describe.each(profiles)('as $name, where a mount is refused', (profile) => {
+  const run = (words: readonly string[], argv: readonly string[]) =>
+    runAs(profile, [refuse, ...words, bundle, ...argv], { env: tracedEnvironment(place) });
+  const exit = ['--no-entrypoint', 'witness', 'exit', '7'];
+
+  test.each([
+    ['FUSE, by a policy', ['fuse', '1'], []],
+    ['FUSE, by the kernel', ['fuse', '19'], []],
+    ['an overlay that is needed, by a policy', ['overlay', '1'], ['--rw']],
+    ['an overlay that is needed, by the kernel', ['overlay', '19'], ['--rw']],
+  ])('%s: the tree is extracted, unless --mode mount', async (_name, words, options) => {
+    const told = await run(words, [...options, ...exit]);
+    expect(told).toMatchObject({ status: 7, stdout: '' });
+    expect(told.stderr).toMatch(notice);
+    expect(await run(words, ['--quiet', ...options, ...exit])).toMatchObject({
+      status: 7,
+      stderr: '',
+    });
+    const refused = await run(words, ['--mode', 'mount', ...options, ...exit]);
+    expect(refused).toMatchObject({ status: 125, stdout: '' });
+    expect(refused.stderr).toMatch(/^rundle: .*(FUSE|overlay)/);
+    expect(await goneExcept(place, before)).toEqual([]);
   });
 
-  test('--verify runs, in the lesser tier', async () => {
-    const verified = await without('--verify');
-    expect(verified.status).toBe(0);
-    expect(verified.stdout).toMatch(/WARN {2}mount/);
+  test('an overlay that is not needed', async () => {
+    expect(await run(['overlay', '19'], exit)).toMatchObject({ status: 7, stdout: '', stderr: '' });
   });
+});
+
+test('--verify says so, and which tier is left', async () => {
+  const script = 'mount --bind /dev/null /dev/fuse';
+  const verified = await runPrepared(root, script, ['--verify']);
+  expect(verified.status).toBe(0);
+  expect(verified.stdout).toMatch(/WARN {2}mount/);
 });

@@ -1,17 +1,26 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, utimesSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import fsExtra from 'fs-extra';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { leftIn } from './support/leftovers.js';
 import { compilePhase, killAt, type Phase, stride, type Victim } from './support/phase.js';
-import { type Profile, profiles, runAs } from './support/profile.js';
-import { goneExcept, type Traces, tracedEnvironment, tracesBefore } from './support/traces.js';
+import { type Profile, profiles, root, runAs, user } from './support/profile.js';
+import {
+  endProcesses,
+  goneExcept,
+  type Traces,
+  tracedEnvironment,
+  tracesBefore,
+} from './support/traces.js';
 import { build, makeRootfs, makeWorkplace, type Workplace } from './support/workplace.js';
 
 let place: Workplace;
 let bundle: string;
 let phase: string;
 let before: Traces;
+/** Where each user's launchers are kept for the next start; in memory, as a session's runtime directory is. */
+let runtime: Record<Profile['name'], string>;
 
 beforeAll(() => {
   place = makeWorkplace();
@@ -22,9 +31,21 @@ beforeAll(() => {
   build(`dir:${rootfs}`, bundle, '--cmd', '["/bin/sh"]', '--env', 'PATH=/bin');
   phase = compilePhase(place.directory);
   before = tracesBefore(place);
+  const makeRuntime = ({ uid }: Profile) => {
+    const directory = mkdtempSync('/dev/shm/rundle-test-');
+    chownSync(directory, uid, uid);
+    return directory;
+  };
+  runtime = { root: makeRuntime(root), user: makeRuntime(user) };
 });
 
-afterAll(() => place?.remove());
+afterEach(() => endProcesses(place));
+afterAll(() => {
+  for (const directory of Object.values(runtime ?? {})) fsExtra.removeSync(directory);
+  place?.remove();
+});
+
+const emptyDirectory = (directory: string) => fsExtra.emptyDirSync(directory);
 
 /** What a kill may leave: one private copy of the launcher, when it came before the launcher had removed it. */
 const copies = () => leftIn(place.scratch).filter((name) => /^\.rundle-launcher-\d+$/.test(name));
@@ -34,25 +55,35 @@ async function nothingStays(profile: Profile): Promise<void> {
   const old = Date.now() / 1000 - 60;
   for (const name of copies()) utimesSync(join(place.scratch, name), old, old);
   const next = await runAs(profile, [bundle, '--mode', 'mount', 'true'], {
-    env: tracedEnvironment(place),
+    env: { ...tracedEnvironment(place), RUNDLE_LAUNCHER_CACHE: 'no' },
   });
   expect(next).toMatchObject({ status: 0, stderr: '' });
   expect(await goneExcept(place, before)).toEqual([]);
 }
 
-/** Kill at every phase, or every so many; returns how often a kill came and what became of the starts. */
+interface Killing {
+  env: NodeJS.ProcessEnv;
+  /** Done before each start. */
+  prepare: () => void;
+  judge: (ended: Phase, number: number) => void;
+  /** How many copies of the launcher one kill may leave. */
+  left: number;
+}
+
+/** Kill at every phase, or every so many; returns how often a kill came. */
 async function killAtPhases(
   profile: Profile,
   victim: Victim,
   words: readonly string[],
   step: number,
-  judge: (ended: Phase, number: number) => void,
+  { env, prepare, judge, left }: Killing,
 ): Promise<number> {
   let kills = 0;
   for (let number = 1; ; number += step) {
     const known = copies();
+    prepare();
     const command = [bundle, ...words, 'witness', 'exit', '9'];
-    const ended = await killAt(profile, phase, victim, number, command, tracedEnvironment(place));
+    const ended = await killAt(profile, phase, victim, number, command, env);
     if (!ended.killed) {
       expect(ended.end).toBe('exit 9');
       return kills;
@@ -60,12 +91,34 @@ async function killAtPhases(
     kills++;
     judge(ended, number);
     const added = copies().filter((name) => !known.includes(name));
-    expect(added.length, `phase ${number}, copies ${added}`).toBeLessThanOrEqual(1);
+    expect(added.length, `phase ${number}, copies ${added}`).toBeLessThanOrEqual(left);
     const kept = copies().map((name) => join(place.scratch, name));
     const allowed = { ...before, files: [...before.files, ...kept] };
     expect(await goneExcept(place, allowed), `phase ${number}`).toEqual([]);
   }
 }
+
+/** What the header finds: no cache of launchers, an empty one, or one that holds its launcher. */
+const caches = [
+  {
+    name: 'without a cache',
+    prepare: () => {},
+    environment: () => ({ RUNDLE_LAUNCHER_CACHE: 'no' }),
+    left: 1,
+  },
+  {
+    name: 'with an empty cache',
+    prepare: emptyDirectory,
+    environment: (directory: string) => ({ XDG_RUNTIME_DIR: directory }),
+    left: 1,
+  },
+  {
+    name: 'with a cache that holds its launcher',
+    prepare: () => {},
+    environment: (directory: string) => ({ XDG_RUNTIME_DIR: directory }),
+    left: 0,
+  },
+] as const;
 
 const modes = [
   { options: [] },
@@ -75,6 +128,14 @@ const modes = [
 ];
 const wordsOf = (options: readonly string[]) => ['--mode', 'mount', ...options];
 
+const ordinary = () => ({ env: tracedEnvironment(place), prepare: () => {}, left: 1 });
+
+/** The program has run, or the launcher says why not, or the kernel ends what it can read no more. */
+function startsOrSaysWhyNot({ end, stderr }: Phase, number: number): void {
+  expect(end, `phase ${number}`).toMatch(/^(exit (9|125|126|127)|signal (7|9|11))$/);
+  if (end.startsWith('exit 12')) expect(stderr, `phase ${number}`).toMatch(/^rundle: /);
+}
+
 describe.each(profiles)('as $name', (profile) => {
   describe.each(modes)('with $options', ({ options }) => {
     const mode = wordsOf(options);
@@ -83,8 +144,9 @@ describe.each(profiles)('as $name', (profile) => {
       { name: 'the program alone', options: ['-x', '1'] },
       { name: 'its process group', options: ['-x', '1', '-g'] },
     ])('SIGKILL to $name at the phases of the launcher', async (victim) => {
-      const kills = await killAtPhases(profile, victim, mode, stride(19), (ended, number) => {
-        expect(ended.end, `phase ${number}`).toBe('signal 9');
+      const kills = await killAtPhases(profile, victim, mode, stride(19), {
+        ...ordinary(),
+        judge: ({ end }, number) => expect(end, `phase ${number}`).toBe('signal 9'),
       });
       expect(kills).toBeGreaterThan(3);
       await nothingStays(profile);
@@ -92,10 +154,9 @@ describe.each(profiles)('as $name', (profile) => {
 
     test.each([1, 2])('SIGKILL to helper %i of the launcher', async (child) => {
       const victim = { name: 'helper', options: ['-x', '1', '-c', String(child)] };
-      await killAtPhases(profile, victim, mode, stride(23), (ended, number) => {
-        // It has started, or the launcher says why not, or the kernel ends what it cannot read.
-        expect(ended.end, `phase ${number}`).toMatch(/^(exit (9|125|126|127)|signal (7|9|11))$/);
-        if (ended.end === 'exit 125') expect(ended.stderr, `phase ${number}`).toMatch(/^rundle: /);
+      await killAtPhases(profile, victim, mode, stride(23), {
+        ...ordinary(),
+        judge: startsOrSaysWhyNot,
       });
       await nothingStays(profile);
     });
@@ -104,37 +165,36 @@ describe.each(profiles)('as $name', (profile) => {
   test('SIGKILL to a helper while the tier is still open', async () => {
     for (const child of [1, 2, 3]) {
       const victim = { name: 'helper', options: ['-x', '1', '-c', String(child)] };
-      await killAtPhases(profile, victim, ['-q'], stride(23), (ended, number) => {
-        expect(ended.end, `phase ${number}`).toMatch(/^(exit (9|125|126|127)|signal (7|9|11))$/);
+      await killAtPhases(profile, victim, ['-q'], stride(23), {
+        ...ordinary(),
+        judge: startsOrSaysWhyNot,
       });
     }
     await nothingStays(profile);
   });
 
-  describe('in the header', () => {
-    test('SIGKILL to its process group at its phases', async () => {
-      const victim = { name: 'header', options: ['-g'] };
-      const kills = await killAtPhases(profile, victim, wordsOf([]), stride(37), (ended) => {
-        expect(ended.end).toBe('signal 9');
+  describe.each(caches)('in the header, $name', ({ prepare, environment, left }) => {
+    const words = wordsOf([]);
+    const killHeader = (options: readonly string[], step: number) =>
+      killAtPhases(profile, { name: 'header', options }, words, step, {
+        prepare: () => prepare(runtime[profile.name]),
+        env: { ...tracedEnvironment(place), ...environment(runtime[profile.name]) },
+        judge: ({ end }) => expect(end).toBe('signal 9'),
+        left,
       });
-      expect(kills).toBeGreaterThan(3);
+
+    test('SIGKILL to its process group at its phases', async () => {
+      expect(await killHeader(['-g'], stride(37))).toBeGreaterThan(3);
       await nothingStays(profile);
     });
 
     test('SIGKILL to the shell alone at its phases', async () => {
-      const victim = { name: 'header', options: [] };
-      const kills = await killAtPhases(profile, victim, wordsOf([]), stride(41), (ended) => {
-        expect(ended.end).toBe('signal 9');
-      });
-      expect(kills).toBeGreaterThan(3);
+      expect(await killHeader([], stride(41))).toBeGreaterThan(3);
       await nothingStays(profile);
     });
 
     test.each([1, 2, 3, 4])('SIGKILL to the group at the phases of command %i', async (child) => {
-      const victim = { name: 'header', options: ['-g', '-c', String(child)] };
-      await killAtPhases(profile, victim, wordsOf([]), stride(61), (ended) => {
-        expect(ended.end).toBe('signal 9');
-      });
+      await killHeader(['-g', '-c', String(child)], stride(61));
       await nothingStays(profile);
     });
   });

@@ -1,8 +1,14 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { until } from './support/leftovers.js';
 import { type Mounted, makeMounted, optionSets } from './support/mounted.js';
 import { profiles, runAs } from './support/profile.js';
-import { goneExcept, processesOf, serversOf, tracedEnvironment } from './support/traces.js';
+import {
+  endProcesses,
+  goneExcept,
+  processesOf,
+  serversOf,
+  tracedEnvironment,
+} from './support/traces.js';
 
 let mounted: Mounted;
 
@@ -10,13 +16,12 @@ beforeAll(() => {
   mounted = makeMounted(4);
 });
 
+afterEach(() => endProcesses(mounted.place));
 afterAll(() => mounted?.place.remove());
 
 const gone = () => goneExcept(mounted.place, mounted.before);
 
 describe.each(profiles)('as $name', (profile) => {
-  beforeEach(async () => expect(await gone()).toEqual([]));
-
   test('200 starts at once succeed and leave nothing behind', async () => {
     const { bundle, place } = mounted;
     const script = 'wc -c </data/$(($1 % 4)); exit $(($1 % 100))';

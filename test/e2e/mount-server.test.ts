@@ -1,11 +1,17 @@
-import { copyFileSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { until } from './support/leftovers.js';
 import { type Mounted, makeMounted, optionSets } from './support/mounted.js';
 import { type Profile, profiles } from './support/profile.js';
-import { inputOutputError, startPuppet } from './support/puppet.js';
-import { goneExcept, serversOf, statusLine, tracedEnvironment } from './support/traces.js';
+import { inputOutputError, type Puppet, startPuppet } from './support/puppet.js';
+import {
+  endProcesses,
+  goneExcept,
+  serversOf,
+  statusLine,
+  tracedEnvironment,
+} from './support/traces.js';
 
 let mounted: Mounted;
 
@@ -13,6 +19,7 @@ beforeAll(() => {
   mounted = makeMounted(6);
 });
 
+afterEach(() => endProcesses(mounted.place));
 afterAll(() => mounted?.place.remove());
 
 const gone = () => goneExcept(mounted.place, mounted.before);
@@ -24,12 +31,32 @@ function server(): number {
   return found[0] ?? -1;
 }
 
-/** What the process is doing, as the kernel shows it while it waits: a system call with its arguments. */
-const waitingIn = (pid: number) => readFileSync(`/proc/${pid}/syscall`, 'latin1');
+/**
+ * Stop the server and let the puppet wait for it: it is told to read /data/0. All threads have to stand still before,
+ * since the kernel lets nobody kill a process whose request a server has taken and not answered.
+ */
+async function waitForStoppedServer(puppet: Puppet): Promise<void> {
+  const pid = server();
+  const states = () =>
+    readdirSync(`/proc/${pid}/task`).map((thread) => statusLine(`${pid}/task/${thread}`, 'State'));
+  const idle = await standstill(puppet.pid);
+  process.kill(pid, 'SIGSTOP');
+  await until('all threads to stop', () => states().every((state) => state.startsWith('T')));
+  puppet.tell('read /data/0');
+  while ((await standstill(puppet.pid)) === idle);
+}
+
+/** What a process is waiting for, as the kernel shows it: a system call with its arguments. */
+async function standstill(pid: number): Promise<string> {
+  let seen = '';
+  await until('the puppet to wait', () => {
+    seen = readFileSync(`/proc/${pid}/syscall`, 'latin1');
+    return seen !== 'running\n' && /^[SD]/.test(statusLine(pid, 'State'));
+  });
+  return seen;
+}
 
 describe.each(profiles)('as $name', (profile) => {
-  beforeEach(async () => expect(await gone()).toEqual([]));
-
   test.each(optionSets)('SIGKILL to the server is an I/O error: $options', async ({ options }) => {
     const puppet = await mounted.start(profile, options);
     expect(await puppet.ask('hold /data/0')).toBe('held');
@@ -49,10 +76,7 @@ describe.each(profiles)('as $name', (profile) => {
 
   test('SIGKILL to the server while a program waits for it', async () => {
     const puppet = await mounted.start(profile);
-    const idle = waitingIn(puppet.pid);
-    process.kill(server(), 'SIGSTOP');
-    puppet.tell('read /data/0');
-    await until('the reader to wait', () => !['running\n', idle].includes(waitingIn(puppet.pid)));
+    await waitForStoppedServer(puppet);
     process.kill(server(), 'SIGKILL');
     expect(await puppet.answer()).toMatch(inputOutputError);
     puppet.tell('exit 6');
@@ -62,14 +86,10 @@ describe.each(profiles)('as $name', (profile) => {
 
   test('SIGKILL to a program that waits for its server', async () => {
     const puppet = await mounted.start(profile);
-    const idle = waitingIn(puppet.pid);
-    const stopped = server();
-    process.kill(stopped, 'SIGSTOP');
-    puppet.tell('read /data/0');
-    await until('the reader to wait', () => !['running\n', idle].includes(waitingIn(puppet.pid)));
+    await waitForStoppedServer(puppet);
     process.kill(puppet.pid, 'SIGKILL');
     expect(await puppet.ended).toBe('SIGKILL');
-    process.kill(stopped, 'SIGCONT');
+    process.kill(server(), 'SIGCONT');
     expect(await gone()).toEqual([]);
   });
 

@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { until } from './support/leftovers.js';
 import { type Mounted, makeMounted } from './support/mounted.js';
 import { profiles } from './support/profile.js';
 import { type Puppet, startPuppet } from './support/puppet.js';
 import {
+  endProcesses,
   goneExcept,
   processesOf,
   sessionOf,
@@ -17,6 +18,7 @@ beforeAll(() => {
   mounted = makeMounted(4);
 });
 
+afterEach(() => endProcesses(mounted.place));
 afterAll(() => mounted?.place.remove());
 
 const gone = () => goneExcept(mounted.place, mounted.before);
@@ -34,8 +36,6 @@ async function caught(puppet: Puppet, signal: number): Promise<void> {
 }
 
 describe.each(profiles)('as $name', (profile) => {
-  beforeEach(async () => expect(await gone()).toEqual([]));
-
   describe.each([{ options: [] }, { options: ['--pid'] }, { options: ['--rw', '--root'] }])(
     'with options $options',
     ({ options }: { options: readonly string[] }) => {

@@ -33,6 +33,17 @@ export function processesOf(place: Workplace): Trace[] {
   return found;
 }
 
+/** End what a test that failed has left, so that the next one finds nothing of it. */
+export function endProcesses(place: Workplace): void {
+  for (const { pid } of processesOf(place)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // Gone meanwhile.
+    }
+  }
+}
+
 /** The servers of the starts of `place`. */
 export function serversOf(place: Workplace): number[] {
   return processesOf(place)
@@ -97,8 +108,8 @@ export function descriptorsOf(pid: number): string[] {
   return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
 }
 
-/** A line of /proc/PID/status, without its name. */
-export function statusLine(pid: number, name: string): string {
+/** A line of /proc/PID/status, without its name; also of PID/task/TID. */
+export function statusLine(pid: number | string, name: string): string {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1');
   return new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '';
 }
