@@ -10,8 +10,7 @@ export async function readAnswer(answer: Answer, limit: number, where: string): 
   const tooLarge = () =>
     new RundleError('E_FORMAT', `${where}: it is larger than the ${limit} bytes allowed`);
   if (Number(answer.header('content-length') ?? 0) > limit) {
-    // Nothing of it is wanted: leaving the loop at once ends the connection.
-    for await (const _ of answer.body) break;
+    await answer.discard();
     throw tooLarge();
   }
   const parts: Buffer[] = [];

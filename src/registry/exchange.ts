@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { RundleError, reasonOf } from '../errors.js';
@@ -47,6 +48,8 @@ export class Connections {
     this.#access = access;
     this.patience = patience;
     this.signal = signal;
+    // Every request listens to it, and that is no leak.
+    setMaxListeners(0, signal);
   }
 
   /**

@@ -12,7 +12,7 @@ import {
 import { readAnswer } from './answer-body.js';
 import type { EndpointSession } from './endpoint-session.js';
 import type { FollowedAnswer } from './redirects.js';
-import { hasRepository, listTags } from './tags.js';
+import { findRepository, listTags } from './tags.js';
 
 const ACCEPT = [OCI_INDEX, OCI_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_MANIFEST].join(', ');
 
@@ -101,31 +101,27 @@ function refuseSchema1(bytes: Buffer, mediaType: string, what: string): void {
   });
 }
 
-/** What to say to a 404: registries say the same for a missing repository and a missing tag, or mean it differently. */
+/** What to say to a 404: registries mean a missing repository by it or a missing tag. */
 async function notThere(
   session: EndpointSession,
   wanted: { tag: string } | { digest: Digest },
   where: string,
 ): Promise<RundleError> {
   const { host, repository } = session.endpoint;
-  if (!(await hasRepository(session))) {
-    return new RundleError('E_SOURCE', `${where}: ${host} has no repository ${repository}`, {
-      hint: 'look at the name; Docker Hub is meant when no host stands before it',
-    });
-  }
-  if ('digest' in wanted) {
-    return new RundleError(
-      'E_SOURCE',
-      `${where}: ${host} has no ${wanted.digest} in ${repository}`,
-    );
-  }
-  const tags = await listTags(session, wanted.tag);
-  return new RundleError(
-    'E_SOURCE',
-    `${where}: ${host} has no tag ${wanted.tag} in ${repository}`,
-    {
+  const name = 'tag' in wanted ? `tag ${wanted.tag}` : wanted.digest;
+  const found = await findRepository(session);
+  if (found === 'there') {
+    const tags = 'tag' in wanted ? await listTags(session, wanted.tag) : [];
+    return new RundleError('E_SOURCE', `${where}: ${host} has no ${name} in ${repository}`, {
       ...(tags.length > 0 && { hint: `it has for example ${tags.join(', ')}` }),
       details: { tags },
-    },
-  );
+    });
+  }
+  const what =
+    found === 'missing'
+      ? `no repository ${repository}`
+      : `no ${name} in ${repository}, or no such repository`;
+  return new RundleError('E_SOURCE', `${where}: ${host} has ${what}`, {
+    hint: 'look at the name; Docker Hub is meant when no host stands before it',
+  });
 }

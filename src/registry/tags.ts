@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { readAnswer } from './answer-body.js';
+import { errorCodes, readAnswer } from './answer-body.js';
 import type { EndpointSession } from './endpoint-session.js';
 
 /** So many tags a page, and so many pages: enough to find names that look alike. */
@@ -11,14 +11,19 @@ const SHOWN = 8;
 
 const schema = z.object({ tags: z.array(z.string().max(256)).nullish() });
 
-/** False when the registry says that there is no such repository. What it does not want to say counts as true. Never throws. */
-export async function hasRepository(session: EndpointSession): Promise<boolean> {
+/** Whether the registry knows the repository, as far as it says so. Never throws. */
+export async function findRepository(
+  session: EndpointSession,
+): Promise<'there' | 'missing' | 'unknown'> {
   try {
     const answer = await session.attempt('tags/list?n=1', {});
+    if (answer.status === 404) {
+      return (await errorCodes(answer)).includes('NAME_UNKNOWN') ? 'missing' : 'unknown';
+    }
     await answer.discard();
-    return answer.status !== 404;
+    return answer.status === 200 ? 'there' : 'unknown';
   } catch {
-    return true;
+    return 'unknown';
   }
 }
 

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { CredentialSource, Credentials, RegistryAccess } from '#rundle/registry/access.js';
+import type { RegistryAccess } from '#rundle/registry/access.js';
 import { faultOf } from '../source/support/scratch.js';
+import { basicOf, challenge, credentialsFor } from './support/challenges.js';
 import {
   type Contents,
   contentsOf,
@@ -25,9 +25,6 @@ import { type Seen, Vault } from './support/vault.js';
 const USER = 'rider';
 const PASSWORD = 'correct-horse-battery';
 const IDENTITY = 'identity-of-the-rider';
-const basicOf = (user: string, password: string) =>
-  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
-
 let top: string;
 let contents: Contents;
 let vault: Vault;
@@ -45,12 +42,6 @@ afterEach(async () => {
   expect(vault.strays).toEqual([]);
 });
 afterAll(() => rmSync(top, { recursive: true, force: true }));
-
-function challenge(response: ServerResponse, field: string): true {
-  response.setHeader('www-authenticate', field);
-  fail(response, 401, 'UNAUTHORIZED');
-  return true;
-}
 
 /** A token server that lets in whom `admits` says, with a token the vault knows; tokens end with their number. */
 function startTokenServer(admits: (seen: Seen) => boolean, address?: string): Promise<TestServer> {
@@ -85,16 +76,6 @@ function startBearerRegistry(
   });
 }
 
-/** Credentials for the registry alone, and how often they were asked for. */
-function credentialsFor(host: () => string, credentials: Credentials) {
-  const asked: string[] = [];
-  const source: CredentialSource = async (wanted, repository, username) => {
-    asked.push([wanted, repository, username ?? ''].join(' '));
-    return wanted === host() ? credentials : undefined;
-  };
-  return { asked, source };
-}
-
 const reference = ({ host }: TestServer) => `${host}/${REPOSITORY}:v1`;
 
 /** Pulls; whatever comes of it may not show a secret. */
@@ -107,82 +88,6 @@ async function faultFrom(registry: TestServer, access: Partial<RegistryAccess> =
   expect(vault.leaks(fault)).toEqual([]);
   return fault;
 }
-
-describe('basic authentication', () => {
-  const startBasicRegistry = (address?: string) =>
-    startFakeRegistry(
-      { name: 'registry', vault, ...(address && { address }) },
-      contents,
-      (_request, response, seen) => {
-        if (seen.path === '/v2/' || seen.headers.authorization === basicOf(USER, PASSWORD))
-          return false;
-        return challenge(response, 'Basic realm="a registry"');
-      },
-    );
-  const known = (registry: TestServer, password = PASSWORD) => {
-    vault.secret(password, 'registry');
-    vault.secret(basicOf(USER, password), 'registry');
-    return credentialsFor(() => registry.host, { username: USER, password });
-  };
-
-  it('is given when it is asked for, and from then on', async () => {
-    const registry = await startBasicRegistry();
-    const { source, asked } = known(registry);
-    await pullFrom(registry, { credentials: source });
-    expect(asked).toEqual([`${registry.host} ${REPOSITORY} `]);
-    expect(registry.seen.filter(({ headers }) => headers.authorization === undefined)).toHaveLength(
-      2,
-    );
-  });
-
-  it('takes the user that the reference names', async () => {
-    const registry = await startBasicRegistry();
-    const { source, asked } = known(registry);
-    await pull(top, `${USER}@${registry.host}#${REPOSITORY}:v1`, { credentials: source });
-    expect(asked).toEqual([`${registry.host} ${REPOSITORY} ${USER}`]);
-  });
-
-  it('that is not known is E_AUTH with the way out', async () => {
-    const registry = await startBasicRegistry();
-    expect(await faultFrom(registry)).toMatch(
-      /^E_AUTH .* does not let everybody pull test\/app \(status 401\), or there is no such repository \| .*docker login/,
-    );
-  });
-
-  it('that is refused is E_AUTH, and not tried again', async () => {
-    const registry = await startBasicRegistry();
-    const { source } = known(registry, 'something-else');
-    expect(await faultFrom(registry, { credentials: source })).toMatch(
-      /^E_AUTH .* does not let these credentials pull test\/app \(status 401, UNAUTHORIZED\) \| log in again/,
-    );
-    expect(registry.seen.filter(({ path }) => path !== '/v2/')).toHaveLength(2);
-  });
-
-  it('is not given to a registry that does not ask', async () => {
-    const registry = await startFakeRegistry({ name: 'other', vault }, contents);
-    const { source, asked } = known(registry);
-    await pullFrom(registry, { credentials: source });
-    expect(asked).toEqual([]);
-  });
-
-  it('cannot be done with an identity token', async () => {
-    const registry = await startBasicRegistry();
-    const { source } = credentialsFor(() => registry.host, {
-      identityToken: vault.secret(IDENTITY, 'nobody'),
-    });
-    expect(await faultFrom(registry, { credentials: source })).toMatch(
-      /^E_AUTH .* there is only a token/,
-    );
-  });
-
-  it('fails as the source of credentials does', async () => {
-    const registry = await startBasicRegistry();
-    const credentials: CredentialSource = async () => {
-      throw new Error('the helper is broken');
-    };
-    expect(await faultFrom(registry, { credentials })).toMatch(/the helper is broken/);
-  });
-});
 
 describe('a token', () => {
   it('is got without credentials where there are none', async () => {

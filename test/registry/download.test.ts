@@ -1,18 +1,17 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { FileRange } from '#rundle/blob/file-range.js';
-import type { BlobCache } from '#rundle/registry/access.js';
-import { spoolCache } from '#rundle/registry/spool.js';
 import type { SourceStep } from '#rundle/source/transport.js';
 import type { BuiltImage } from '../fixtures/image-builder.js';
 import { faultOf } from '../source/support/scratch.js';
 import {
   type Contents,
   contentsOf,
+  cut,
   type Hook,
+  onBlob,
   REPOSITORY,
   startFakeRegistry,
 } from './support/fake-registry.js';
@@ -41,28 +40,6 @@ const large = () => built.layers[1]?.digest ?? '';
 const blob = () => contents.blobs.get(large()) as Buffer;
 
 const serve = (hook: Hook) => startFakeRegistry({ name: 'registry' }, contents, hook);
-
-/** A hook for requests for the large layer only; `count` counts them from 1. */
-function onLarge(answer: (...args: [...Parameters<Hook>, number]) => boolean): Hook {
-  let count = 0;
-  return (request, response, seen) => {
-    if (!seen.path.endsWith(large())) return false;
-    count += 1;
-    return answer(request, response, seen, count);
-  };
-}
-
-/** Sends `bytes` of an announced whole and cuts the connection. */
-function cut(
-  response: Parameters<Hook>[1],
-  head: Record<string, string | number>,
-  bytes: Buffer,
-  status = 200,
-) {
-  response.writeHead(status, head);
-  response.write(bytes, () => setTimeout(() => response.destroy(), 20));
-  return true;
-}
 
 describe('a download', () => {
   it('of an image is complete, and reported layer by layer', async () => {
@@ -101,7 +78,7 @@ describe('a download', () => {
 
   it('that is cut goes on where it stopped', async () => {
     const { host, seen } = await serve(
-      onLarge((_request, response, one, count) => {
+      onBlob(large(), (_request, response, one, count) => {
         const from = Number(/=(\d+)/.exec(one.headers.range ?? '')?.[1] ?? 0);
         if (count > 3) return false;
         const rest = blob().subarray(from);
@@ -128,7 +105,7 @@ describe('a download', () => {
 
   it('starts anew where the server ignores the range', async () => {
     const { host, seen } = await serve(
-      onLarge((_request, response, _seen, count) => {
+      onBlob(large(), (_request, response, _seen, count) => {
         if (count === 1)
           return cut(response, { 'content-length': blob().length }, blob().subarray(0, 500_000));
         response.writeHead(200, { 'content-length': blob().length });
@@ -141,17 +118,22 @@ describe('a download', () => {
   });
 
   it.each([
-    ['another part', { 'content-range': 'bytes 5-10/11' }, 206],
-    ['no part', {}, 206],
-    ['of another whole', { 'content-range': 'bytes 500000-600000/600001' }, 206],
-    ['no such range', {}, 416],
+    ['another part', () => ({ 'content-range': 'bytes 5-10/11' }), 206],
+    ['no part', () => ({}), 206],
+    [
+      'of another whole',
+      (from: number) => ({ 'content-range': `bytes ${from}-900000/900001` }),
+      206,
+    ],
+    ['no such range', () => ({}), 416],
   ])('starts anew where a range gives %s', async (_name, head, status) => {
     const { host, seen } = await serve(
-      onLarge((_request, response, _seen, count) => {
-        if (count === 1)
-          return cut(response, { 'content-length': blob().length }, blob().subarray(0, 500_000));
+      onBlob(large(), (_request, response, { headers }, count) => {
+        const whole = { 'content-length': blob().length };
+        if (count === 1) return cut(response, whole, blob().subarray(0, 500_000));
         if (count > 2) return false;
-        response.writeHead(status, head as Record<string, string>);
+        const from = Number(/\d+/.exec(headers.range ?? '')?.[0]);
+        response.writeHead(status, head(from) as Record<string, string>);
         response.end('what');
         return true;
       }),
@@ -160,12 +142,12 @@ describe('a download', () => {
     const ranges = seen
       .filter(({ path }) => path.endsWith(large()))
       .map(({ headers }) => headers.range);
-    expect(ranges).toEqual([undefined, 'bytes=500000-', undefined]);
+    expect(ranges).toEqual([undefined, expect.stringMatching(/^bytes=\d+-$/), undefined]);
   });
 
   it('gives up when the connection is cut again and again', async () => {
     const { host } = await serve(
-      onLarge((_request, response) =>
+      onBlob(large(), (_request, response) =>
         cut(response, { 'content-length': blob().length }, blob().subarray(0, 1000)),
       ),
     );
@@ -176,7 +158,7 @@ describe('a download', () => {
 
   it('gives up when nothing comes any more', async () => {
     const { host } = await serve(
-      onLarge((_request, response) => {
+      onBlob(large(), (_request, response) => {
         response.writeHead(200, { 'content-length': blob().length });
         response.write('x');
         return true;
@@ -189,7 +171,7 @@ describe('a download', () => {
   });
 
   it('gives up when there is no answer', async () => {
-    const { host } = await serve(onLarge(() => true));
+    const { host } = await serve(onBlob(large(), () => true));
     const patience = { ...IMPATIENT, headers: 200, attempts: 2 };
     expect(await faultOf(pull(directory, `${host}/${REPOSITORY}:v1`, { patience }))).toMatch(
       /^E_NETWORK .*: no answer within 0.2 seconds; tried 2 times/,
@@ -253,7 +235,7 @@ describe('a download', () => {
     ],
   ])('of %s fails, and leaves nothing', async (_name, bytes, why) => {
     const { host } = await serve(
-      onLarge((_request, response) => {
+      onBlob(large(), (_request, response) => {
         response.writeHead(200, { 'content-length': bytes().length });
         response.end(bytes());
         return true;
@@ -268,7 +250,7 @@ describe('a download', () => {
 
   it('without an announced length is stopped where it becomes too long', async () => {
     const { host } = await serve(
-      onLarge((_request, response) => {
+      onBlob(large(), (_request, response) => {
         response.writeHead(200);
         response.write(blob());
         response.end('x');
@@ -282,7 +264,7 @@ describe('a download', () => {
 
   it('that is missing says which', async () => {
     const { host } = await serve(
-      onLarge((_request, response) => {
+      onBlob(large(), (_request, response) => {
         fail(response, 404, 'BLOB_UNKNOWN');
         return true;
       }),
@@ -317,7 +299,7 @@ describe('a download', () => {
       'is left alone where the layer itself is meant; length: %s',
       async (hasLength) => {
         const { host } = await serve(
-          onLarge((_request, response) => {
+          onBlob(large(), (_request, response) => {
             response.setHeader('content-encoding', 'gzip');
             if (hasLength) response.setHeader('content-length', blob().length);
             response.write(blob());
@@ -359,85 +341,5 @@ describe('a download', () => {
       const { provenance } = await pull(directory, `${host}/${REPOSITORY}:v1`);
       expect(provenance.manifestDigest).toBe(built.manifest.digest);
     });
-  });
-});
-
-describe('a cache', () => {
-  let kept: BlobCache;
-  const partial = () => join(directory, large().replace(':', '-'));
-  const layerRequests = (
-    seen: readonly { path: string; headers: { range?: string | undefined } }[],
-  ) => seen.filter(({ path }) => path.endsWith(large())).map(({ headers }) => headers.range);
-
-  beforeEach(() => {
-    kept = spoolCache(directory);
-  });
-
-  it('that has everything is asked for all but the tag', async () => {
-    const { host, seen } = await serve(() => false);
-    await pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept });
-    const before = seen.length;
-    await pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept });
-    expect(seen.slice(before).map(({ path }) => path)).toEqual([
-      '/v2/',
-      `/v2/${REPOSITORY}/manifests/v1`,
-    ]);
-    const { length } = seen;
-    await pull(top, `${host}/${REPOSITORY}@${built.manifest.digest}`, { cache: kept });
-    expect(seen).toHaveLength(length);
-  });
-
-  it('lets a download go on that an earlier one began', async () => {
-    writeFileSync(partial(), blob().subarray(0, 1_000_000));
-    const { host, seen } = await serve(() => false);
-    await pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept });
-    expect(layerRequests(seen)).toEqual(['bytes=1000000-']);
-    expect(readFileSync(partial()).equals(blob())).toBe(true);
-  });
-
-  it.each([
-    ['whole', () => blob(), []],
-    ['damaged', () => Buffer.alloc(1_000_000, 1), ['bytes=1000000-', undefined]],
-    ['damaged at full length', () => Buffer.alloc(blob().length, 1), [undefined]],
-    ['too long', () => Buffer.concat([blob(), Buffer.alloc(9)]), [undefined]],
-  ])('with what was left there %s gives the right layer', async (_name, bytes, ranges) => {
-    writeFileSync(partial(), bytes());
-    const { host, seen } = await serve(() => false);
-    await pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept });
-    expect(layerRequests(seen)).toEqual(ranges);
-    expect(readFileSync(partial()).equals(blob())).toBe(true);
-  });
-
-  it('keeps what came of a download that failed', async () => {
-    const { host } = await serve(
-      onLarge((_request, response) =>
-        cut(response, { 'content-length': blob().length }, blob().subarray(0, 1000)),
-      ),
-    );
-    await faultOf(pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept }));
-    const left = readFileSync(partial());
-    expect(left.length).toBeGreaterThan(0);
-    expect(left.equals(blob().subarray(0, left.length))).toBe(true);
-  });
-
-  it('that was damaged is mended', async () => {
-    const { host, seen } = await serve(() => false);
-    const rejected: string[] = [];
-    const damaged: BlobCache = {
-      ...kept,
-      find: async (digest, size): Promise<FileRange | undefined> => {
-        if (digest !== large() || rejected.includes(digest)) return kept.find(digest, size);
-        const path = join(directory, 'damaged');
-        writeFileSync(path, Buffer.alloc(blob().length, 3));
-        return { path, offset: 0, size: blob().length };
-      },
-      reject: async (digest) => {
-        rejected.push(digest);
-      },
-    };
-    const { provenance } = await pull(top, `${host}/${REPOSITORY}:v1`, { cache: damaged });
-    expect(provenance.diffIds).toEqual(built.diffIds);
-    expect(rejected).toEqual([large()]);
-    expect(layerRequests(seen)).toEqual([undefined]);
   });
 });

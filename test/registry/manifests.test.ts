@@ -391,6 +391,8 @@ describe('hostile answers', () => {
       response.writeHead(404, { 'content-type': 'text/html' }).end('<html>not found</html>');
       return true;
     });
-    expect(await faultOf(pull(top, reference(registry)))).toMatch(/^E_SOURCE .*has no repository/);
+    expect(await faultOf(pull(top, reference(registry)))).toMatch(
+      /^E_SOURCE .*has no tag v1 in test\/app, or no such repository/,
+    );
   });
 });

@@ -110,3 +110,28 @@ function sendBlob(
   });
   response.end(part);
 }
+
+/** A hook for requests for one blob; `count` counts them from 1. */
+export function onBlob(
+  digest: string,
+  answer: (...args: [...Parameters<Hook>, number]) => boolean,
+): Hook {
+  let count = 0;
+  return (request, response, seen) => {
+    if (!seen.path.endsWith(digest)) return false;
+    count += 1;
+    return answer(request, response, seen, count);
+  };
+}
+
+/** Sends a part of what the head announces, and cuts the connection. */
+export function cut(
+  response: Parameters<Hook>[1],
+  head: Record<string, string | number>,
+  bytes: Buffer,
+  status = 200,
+): true {
+  response.writeHead(status, head);
+  response.write(bytes, () => setTimeout(() => response.destroy(), 20));
+  return true;
+}

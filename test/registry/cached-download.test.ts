@@ -1,0 +1,121 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { FileRange } from '#rundle/blob/file-range.js';
+import type { BlobCache } from '#rundle/registry/access.js';
+import { spoolCache } from '#rundle/registry/spool.js';
+import type { BuiltImage } from '../fixtures/image-builder.js';
+import { faultOf } from '../source/support/scratch.js';
+import {
+  type Contents,
+  contentsOf,
+  cut,
+  type Hook,
+  onBlob,
+  REPOSITORY,
+  startFakeRegistry,
+} from './support/fake-registry.js';
+import { pull } from './support/pull.js';
+import { sampleLayout } from './support/sample.js';
+import { closeServers } from './support/server.js';
+
+let top: string;
+let directory: string;
+let built: BuiltImage;
+let contents: Contents;
+
+beforeAll(() => {
+  top = mkdtempSync(join(tmpdir(), 'rundle-cached-'));
+  built = sampleLayout(join(top, 'layout'));
+  contents = contentsOf(join(top, 'layout'));
+});
+beforeEach(() => {
+  directory = mkdtempSync(join(top, 'cache-'));
+});
+afterEach(closeServers);
+afterAll(() => rmSync(top, { recursive: true, force: true }));
+
+const large = () => built.layers[1]?.digest ?? '';
+const blob = () => contents.blobs.get(large()) as Buffer;
+const serve = (hook?: Hook) => startFakeRegistry({ name: 'registry' }, contents, hook);
+
+describe('a cache', () => {
+  let kept: BlobCache;
+  const partial = () => join(directory, large().replace(':', '-'));
+  const layerRequests = (
+    seen: readonly { path: string; headers: { range?: string | undefined } }[],
+  ) => seen.filter(({ path }) => path.endsWith(large())).map(({ headers }) => headers.range);
+
+  beforeEach(() => {
+    kept = spoolCache(directory);
+  });
+
+  it('that has everything is asked for all but the tag', async () => {
+    const { host, seen } = await serve();
+    await pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept });
+    const before = seen.length;
+    await pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept });
+    expect(seen.slice(before).map(({ path }) => path)).toEqual([
+      '/v2/',
+      `/v2/${REPOSITORY}/manifests/v1`,
+    ]);
+    const { length } = seen;
+    await pull(top, `${host}/${REPOSITORY}@${built.manifest.digest}`, { cache: kept });
+    expect(seen).toHaveLength(length);
+  });
+
+  it('lets a download go on that an earlier one began', async () => {
+    writeFileSync(partial(), blob().subarray(0, 1_000_000));
+    const { host, seen } = await serve();
+    await pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept });
+    expect(layerRequests(seen)).toEqual(['bytes=1000000-']);
+    expect(readFileSync(partial()).equals(blob())).toBe(true);
+  });
+
+  it.each([
+    ['whole', () => blob(), []],
+    ['damaged', () => Buffer.alloc(1_000_000, 1), ['bytes=1000000-', undefined]],
+    ['damaged at full length', () => Buffer.alloc(blob().length, 1), [undefined]],
+    ['too long', () => Buffer.concat([blob(), Buffer.alloc(9)]), [undefined]],
+  ])('with what was left there %s gives the right layer', async (_name, bytes, ranges) => {
+    writeFileSync(partial(), bytes());
+    const { host, seen } = await serve();
+    await pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept });
+    expect(layerRequests(seen)).toEqual(ranges);
+    expect(readFileSync(partial()).equals(blob())).toBe(true);
+  });
+
+  it('keeps what came of a download that failed', async () => {
+    const { host } = await serve(
+      onBlob(large(), (_request, response) =>
+        cut(response, { 'content-length': blob().length }, blob().subarray(0, 1000)),
+      ),
+    );
+    await faultOf(pull(top, `${host}/${REPOSITORY}:v1`, { cache: kept }));
+    const left = readFileSync(partial());
+    expect(left.length).toBeGreaterThan(0);
+    expect(left.equals(blob().subarray(0, left.length))).toBe(true);
+  });
+
+  it('that was damaged is mended', async () => {
+    const { host, seen } = await serve();
+    const rejected: string[] = [];
+    const damaged: BlobCache = {
+      ...kept,
+      find: async (digest, size): Promise<FileRange | undefined> => {
+        if (digest !== large() || rejected.includes(digest)) return kept.find(digest, size);
+        const path = join(directory, 'damaged');
+        writeFileSync(path, Buffer.alloc(blob().length, 3));
+        return { path, offset: 0, size: blob().length };
+      },
+      reject: async (digest) => {
+        rejected.push(digest);
+      },
+    };
+    const { provenance } = await pull(top, `${host}/${REPOSITORY}:v1`, { cache: damaged });
+    expect(provenance.diffIds).toEqual(built.diffIds);
+    expect(rejected).toEqual([large()]);
+    expect(layerRequests(seen)).toEqual([undefined]);
+  });
+});
