@@ -1,4 +1,4 @@
-import type { BlockImage, RegularFile } from '../tree/node.js';
+import type { RegularFile } from '../tree/node.js';
 import type { Census, FileRecord } from './census.js';
 import { findDuplicates } from './duplicates.js';
 import { storedSize } from './job.js';
@@ -9,7 +9,6 @@ import type { PackingItem, PlannedBlock } from './packing-item.js';
 import { packingOrder } from './packing-order.js';
 import { assertBlockCount, planJobs } from './plan.js';
 import type { WorkerPool } from './pool.js';
-import { fitsOutput } from './reuse.js';
 
 export interface DataOptions {
   /** Bytes. */
@@ -32,12 +31,8 @@ export interface DataSection {
 }
 
 /** The files in the order of packing; a message's file number counts in it. */
-export function filesToPack(
-  census: Census,
-  options: Omit<DataOptions, 'onProgress'>,
-): FileRecord[] {
-  const isCopied = (image: BlockImage) => options.reuse && fitsOutput(image, options.blockSize);
-  return packingOrder(census.files, options.rawFirst, isCopied);
+export function filesToPack(census: Census, rawFirst: readonly RegularFile[]): FileRecord[] {
+  return packingOrder(census.files, rawFirst);
 }
 
 /**

@@ -3,15 +3,12 @@ import { piecesBetween } from './content.js';
 import type { Piece } from './job.js';
 import type { FileLayout } from './layout.js';
 import type { PackingItem, PlannedBlock } from './packing-item.js';
-import { endOf } from './reuse.js';
 
 /** Fills fragment blocks, and keeps those of images that can be copied; numbers them in the order in which they come. */
 export class FragmentPlan {
   readonly #blockSize: number;
   #count = 0;
   #filling: { layouts: FileLayout[]; pieces: Piece[]; length: number } | undefined;
-  /** The copied block that files were put in last: it comes when the next one begins, as one that is filled does. */
-  #kept: { block: StoredBlock; layouts: FileLayout[]; file: number } | undefined;
   /** Numbers of the copied blocks that have come. */
   readonly #numbers = new Map<StoredBlock, number>();
 
@@ -33,25 +30,23 @@ export class FragmentPlan {
     this.#filling.length += size;
   }
 
-  /** Lets the end of a file be where it is in a block that is copied. */
-  *keep(item: PackingItem, block: StoredBlock): Generator<PlannedBlock> {
-    const { layout } = item;
-    layout.fragmentOffset = endOf(item).offset;
-    const number = this.#numbers.get(block);
-    if (number !== undefined) {
-      layout.fragment = number;
+  /** Lets the end of a file be where it is in a block that is copied, and gives that block for the first of its files. */
+  *keep({ file, layout, number }: PackingItem, block: StoredBlock): Generator<PlannedBlock> {
+    layout.fragmentOffset = file.node.extents.at(-1)?.offset ?? 0;
+    const known = this.#numbers.get(block);
+    if (known !== undefined) {
+      layout.fragment = known;
       return;
     }
-    if (this.#kept?.block !== block) {
-      yield* this.#endKept();
-      this.#kept = { block, layouts: [], file: item.number };
-    }
-    this.#kept?.layouts.push(layout);
+    this.#numbers.set(block, this.#number([layout]));
+    const length = block.size ?? 0;
+    const pieces = [{ at: 0, length, data: block, offset: 0, file: number }];
+    const request = { length, pieces, sparse: false, compress: true, copy: block };
+    yield { request, layout: undefined };
   }
 
-  /** The blocks that are still open. */
+  /** The block that is still open. */
   *end(): Generator<PlannedBlock> {
-    yield* this.#endKept();
     yield* this.#endFilling();
   }
 
@@ -61,17 +56,6 @@ export class FragmentPlan {
     this.#filling = undefined;
     this.#number(layouts);
     yield { request: { length, pieces, sparse: false, compress: true }, layout: undefined };
-  }
-
-  *#endKept(): Generator<PlannedBlock> {
-    if (this.#kept === undefined) return;
-    const { block, layouts, file } = this.#kept;
-    this.#kept = undefined;
-    this.#numbers.set(block, this.#number(layouts));
-    const length = block.size ?? 0;
-    const pieces = [{ at: 0, length, data: block, offset: 0, file }];
-    const request = { length, pieces, sparse: false, compress: true, copy: block };
-    yield { request, layout: undefined };
   }
 
   #number(layouts: readonly FileLayout[]): number {

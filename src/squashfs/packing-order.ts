@@ -1,4 +1,4 @@
-import type { BlockImage, RegularFile } from '../tree/node.js';
+import type { RegularFile } from '../tree/node.js';
 import type { FileRecord } from './census.js';
 
 /**
@@ -7,13 +7,12 @@ import type { FileRecord } from './census.js';
  * name (message catalogues of all languages, `__init__.py`, copyright files) is alike, and shares fragment blocks. README.md has
  * the gain. The rest keeps its neighbours, which are read together too.
  *
- * Files in an image whose blocks have to be decoded come last, in the order of the image: each block is decoded once then, and not
- * again for each of the files that share it.
+ * Files in an image come last, in the order of the image: a block that has to be decoded is decoded once then, and not again for each of the
+ * files that share it; and blocks that are copied stay in their order.
  */
 export function packingOrder(
   files: readonly FileRecord[],
   first: readonly RegularFile[],
-  isCopied: (image: BlockImage) => boolean,
 ): FileRecord[] {
   const byNode = new Map(files.map((file) => [file.node, file]));
   const placed = new Set<FileRecord>();
@@ -22,20 +21,20 @@ export function packingOrder(
     if (file !== undefined) placed.add(file);
   }
   const byName = new Map<string, FileRecord[]>();
-  const decoded: [FileRecord, ImagePosition][] = [];
+  const inImage: [FileRecord, ImagePosition][] = [];
   for (const file of files) {
     if (placed.has(file)) continue;
-    const position = positionInImage(file, isCopied);
+    const position = positionInImage(file);
     if (position !== undefined) {
-      decoded.push([file, position]);
+      inImage.push([file, position]);
       continue;
     }
     const namesakes = byName.get(file.name);
     if (namesakes === undefined) byName.set(file.name, [file]);
     else namesakes.push(file);
   }
-  decoded.sort(([, a], [, b]) => a.block - b.block || a.offset - b.offset);
-  return [...placed, ...[...byName.values()].flat(), ...decoded.map(([file]) => file)];
+  inImage.sort(([, a], [, b]) => a.block - b.block || a.offset - b.offset);
+  return [...placed, ...[...byName.values()].flat(), ...inImage.map(([file]) => file)];
 }
 
 interface ImagePosition {
@@ -43,12 +42,9 @@ interface ImagePosition {
   offset: number;
 }
 
-/** Where the end of a file is, which it may share a block with others for; undefined when nothing has to be decoded. */
-function positionInImage(
-  { node }: FileRecord,
-  isCopied: (image: BlockImage) => boolean,
-): ImagePosition | undefined {
+/** Where the end of a file is, which may share a block with others; undefined for a file that is in no image. */
+function positionInImage({ node }: FileRecord): ImagePosition | undefined {
   const last = node.extents.at(-1);
-  if (last?.data.kind !== 'block' || isCopied(last.data.image)) return undefined;
+  if (last?.data.kind !== 'block') return undefined;
   return { block: last.data.position, offset: last.offset };
 }

@@ -3,7 +3,7 @@ import type { Content } from './job.js';
 import type { PackingItem } from './packing-item.js';
 
 /** Whether blocks of an image can stand in the output as they are. */
-export function fitsOutput(image: BlockImage, blockSize: number): boolean {
+function fitsOutput(image: BlockImage, blockSize: number): boolean {
   return image.compressor === 'zstd' && image.blockSize === blockSize;
 }
 
@@ -45,7 +45,7 @@ export function fragmentsToCopy(
 }
 
 /** The last extent of a file, which `fragmentOf` has found. */
-export function endOf({ file }: PackingItem): Extent {
+function endOf({ file }: PackingItem): Extent {
   return file.node.extents.at(-1) as Extent;
 }
 

@@ -65,8 +65,7 @@ export async function writePayload(
   const { blockSize, level, rawFirst = [], onProgress = () => undefined } = options;
   assertPayloadOptions(blockSize, level);
   const census = takeCensus(root);
-  const reuse = options.reuse ?? true;
-  const files = filesToPack(census, { blockSize, rawFirst, reuse });
+  const files = filesToPack(census, rawFirst);
   const decoders = compressorsOf(files);
   const target = new PayloadOutput(output, start);
   const pool = new WorkerPool(options.workers, { blockSize, level, decoders }, (number) => {
@@ -80,7 +79,7 @@ export async function writePayload(
     const data = await writeDataSection(pool, target, files, census.contentBytes, {
       blockSize,
       rawFirst,
-      reuse,
+      reuse: options.reuse ?? true,
       onProgress,
     });
     const tree = await writeTreeTables(pool, target, census, data.layouts);
