@@ -200,6 +200,7 @@ struct payload *payload_open(int fd, uint64_t offset, uint64_t size, struct faul
 	payload_decoders_open(&payload->decoders, input);
 	int opened = payload_cache_open(&payload->metadata, METADATA_SIZE, PAYLOAD_CACHE_METADATA);
 	opened |= payload_cache_open(&payload->data, payload->block_size, PAYLOAD_CACHE_DATA);
+	payload->data.drop = payload_drop_decoder;
 	if (opened != 0)
 		payload_fault(fault, ENOMEM, "opening the payload");
 	else if (read_ids(payload, fault) == 0 && read_xattr_header(payload, fault) == 0)

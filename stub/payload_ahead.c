@@ -39,21 +39,19 @@ struct ahead_request {
 	const struct payload_block *block;
 };
 
-static int load_ahead(void *context, struct cached_block *block, struct fault *fault)
+static int load_ahead(void *context, struct cached_block *block, size_t needed, struct fault *fault)
 {
 	const struct ahead_request *request = context;
-	struct payload *payload = request->payload;
-	const struct payload_block *wanted = request->block;
-	atomic_store(&block->ahead, true);
-	return payload_decode(payload, wanted->offset, wanted->stored, block->bytes, payload->block_size,
-	                      &block->length, fault);
+	if (block->length == 0)
+		atomic_store(&block->ahead, true);
+	return payload_load_block(request->payload, request->block, block, needed, fault);
 }
 
 void payload_load_ahead(struct payload *payload, const struct payload_block *block)
 {
 	struct ahead_request request = {payload, block};
-	struct cached_block *cached =
-	    payload_cache_acquire(&payload->data, block->offset, load_ahead, &request, NULL);
+	struct cached_block *cached = payload_cache_acquire(
+	    &payload->data, block->offset, payload->block_size, load_ahead, &request, NULL, NULL);
 	if (cached != NULL)
 		payload_cache_release(&payload->data, cached);
 }

@@ -20,11 +20,19 @@ int payload_cache_open(struct payload_cache *cache, size_t block_size, size_t bu
 	return cache->buckets == NULL ? -1 : 0;
 }
 
+static void drop_decoder(struct payload_cache *cache, struct cached_block *block)
+{
+	if (block->decoder != NULL)
+		cache->drop(cache, block);
+	block->decoder = NULL;
+}
+
 void payload_cache_close(struct payload_cache *cache)
 {
 	while (cache->newest != NULL) {
 		struct cached_block *block = cache->newest;
 		cache->newest = block->older;
+		drop_decoder(cache, block);
 		free(block);
 	}
 	free(cache->buckets);
@@ -67,11 +75,14 @@ static struct cached_block *take_free(struct payload_cache *cache)
 		struct cached_block *block = cache->oldest;
 		leave_idle_list(cache, block);
 		unchain(cache, block);
+		drop_decoder(cache, block);
 		return block;
 	}
 	struct cached_block *block = malloc(sizeof *block + cache->block_size);
-	if (block != NULL)
+	if (block != NULL) {
 		cache->count++;
+		block->decoder = NULL;
+	}
 	return block;
 }
 
@@ -86,6 +97,7 @@ static void unpin(struct payload_cache *cache, struct cached_block *block)
 	if (block->state == LOADED)
 		unchain(cache, block);
 	cache->count--;
+	drop_decoder(cache, block);
 	free(block);
 }
 
@@ -96,8 +108,26 @@ void payload_cache_release(struct payload_cache *cache, struct cached_block *blo
 	pthread_mutex_unlock(&cache->lock);
 }
 
-static struct cached_block *load_block(struct payload_cache *cache, uint64_t key, payload_cache_loader *load,
-                                       void *context, struct fault *fault)
+/* Let the loader work on a pinned block without the lock; false with errno when it failed. */
+static bool load(struct payload_cache *cache, struct cached_block *block, size_t needed,
+                 payload_cache_loader *loader, void *context, struct fault *fault)
+{
+	block->state = LOADING;
+	pthread_mutex_unlock(&cache->lock);
+	int result = loader(context, block, needed, fault);
+	int error = errno;
+	pthread_mutex_lock(&cache->lock);
+	block->state = result == 0 ? LOADED : FAILED;
+	pthread_cond_broadcast(&cache->loaded);
+	if (result == 0)
+		return true;
+	unchain(cache, block);
+	unpin(cache, block);
+	errno = error;
+	return false;
+}
+
+static struct cached_block *add_block(struct payload_cache *cache, uint64_t key, struct fault *fault)
 {
 	struct cached_block *block = take_free(cache), **bucket = bucket_of(cache, key);
 	if (block == NULL) {
@@ -107,45 +137,51 @@ static struct cached_block *load_block(struct payload_cache *cache, uint64_t key
 		return NULL;
 	}
 	block->key = key;
+	block->length = 0;
+	block->complete = false;
 	block->pins = 1;
-	block->state = LOADING;
 	block->chain = *bucket;
 	*bucket = block;
-	pthread_mutex_unlock(&cache->lock);
-	int result = load(context, block, fault);
-	int error = errno;
-	pthread_mutex_lock(&cache->lock);
-	block->state = result == 0 ? LOADED : FAILED;
-	pthread_cond_broadcast(&cache->loaded);
-	if (result == 0)
-		return block;
-	unchain(cache, block);
-	unpin(cache, block);
-	errno = error;
-	return NULL;
+	return block;
 }
 
-struct cached_block *payload_cache_acquire(struct payload_cache *cache, uint64_t key,
-                                           payload_cache_loader *load, void *context, struct fault *fault)
+static struct cached_block *find_block(struct payload_cache *cache, uint64_t key)
+{
+	struct cached_block *block = *bucket_of(cache, key);
+	while (block != NULL && block->key != key)
+		block = block->chain;
+	return block;
+}
+
+struct cached_block *payload_cache_acquire(struct payload_cache *cache, uint64_t key, size_t needed,
+                                           payload_cache_loader *loader, void *context,
+                                           struct cached_extent *extent, struct fault *fault)
 {
 	struct cached_block *block;
 	pthread_mutex_lock(&cache->lock);
 	for (;;) {
-		for (block = *bucket_of(cache, key); block != NULL && block->key != key;)
-			block = block->chain;
+		block = find_block(cache, key);
 		if (block == NULL) {
-			block = load_block(cache, key, load, context, fault);
+			block = add_block(cache, key, fault);
+			if (block != NULL && !load(cache, block, needed, loader, context, fault))
+				block = NULL;
 			break;
 		}
 		if (block->pins++ == 0)
 			leave_idle_list(cache, block);
 		while (block->state == LOADING)
 			pthread_cond_wait(&cache->loaded, &cache->lock);
-		if (block->state == LOADED)
+		if (block->state == LOADED) {
+			if (block->length < needed && !block->complete &&
+			    !load(cache, block, needed, loader, context, fault))
+				block = NULL;
 			break;
+		}
 		/* The other thread failed; find out why for oneself. */
 		unpin(cache, block);
 	}
+	if (block != NULL && extent != NULL)
+		*extent = (struct cached_extent){block->length, block->complete};
 	pthread_mutex_unlock(&cache->lock);
 	return block;
 }

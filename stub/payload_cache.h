@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Decoded blocks, shared by threads, least recently used out first. A block that several threads want at once
- * is decoded by one of them while the others wait. */
+ * is decoded by one of them while the others wait. It may be decoded in part, from its start, and further
+ * when somebody wants more of it. */
 #ifndef RUNDLE_PAYLOAD_CACHE_H
 #define RUNDLE_PAYLOAD_CACHE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +15,9 @@
 
 struct cached_block {
 	uint64_t key;
-	size_t length;     /* decoded bytes */
+	size_t length;     /* bytes decoded so far */
+	bool complete;     /* there are no more */
+	void *decoder;     /* for the loader's use: what decodes the rest; NULL when complete */
 	uint64_t behind;   /* for the loader's use: where the next block is */
 	atomic_bool ahead; /* for the loader's use: nobody has asked for it yet */
 	/* the cache's own */
@@ -21,6 +25,12 @@ struct cached_block {
 	int state;
 	struct cached_block *chain, *newer, *older;
 	unsigned char bytes[];
+};
+
+/* How much of a block there was when it was acquired; more may come meanwhile. */
+struct cached_extent {
+	size_t length;
+	bool complete;
 };
 
 struct payload_cache {
@@ -31,18 +41,24 @@ struct payload_cache {
 	unsigned bucket_mask;
 	struct cached_block **buckets;
 	struct cached_block *newest, *oldest; /* blocks that nobody has pinned */
+	/* Called with a block that is given up while it has a decoder; NULL when none ever has. */
+	void (*drop)(struct payload_cache *cache, struct cached_block *block);
 };
 
-/* Fills block->bytes (room for block_size), length and behind; 0, or -1 with a fault. */
-typedef int payload_cache_loader(void *context, struct cached_block *block, struct fault *fault);
+/* Fills block->bytes (room for block_size) behind block->length until that is at least `needed` or the block
+ * is complete; and `behind`. A new block has length 0. Returns 0, or -1 with a fault. */
+typedef int payload_cache_loader(void *context, struct cached_block *block, size_t needed,
+                                 struct fault *fault);
 
 /* 0, or -1 when memory is short. */
 int payload_cache_open(struct payload_cache *cache, size_t block_size, size_t budget);
 void payload_cache_close(struct payload_cache *cache);
 
-/* The block with that key, loaded if it is not there; pinned until payload_cache_release. NULL on error. */
-struct cached_block *payload_cache_acquire(struct payload_cache *cache, uint64_t key,
-                                           payload_cache_loader *load, void *context, struct fault *fault);
+/* The block with that key and at least `needed` decoded bytes, or all of them, loaded if they are not there;
+ * pinned until payload_cache_release. `extent` may be NULL. NULL on error. */
+struct cached_block *payload_cache_acquire(struct payload_cache *cache, uint64_t key, size_t needed,
+                                           payload_cache_loader *load, void *context,
+                                           struct cached_extent *extent, struct fault *fault);
 void payload_cache_release(struct payload_cache *cache, struct cached_block *block);
 
 #endif

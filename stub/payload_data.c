@@ -122,23 +122,24 @@ struct load_request {
 };
 
 /* How many bytes a fragment block decodes to is not stored: anything up to the block size. */
-static int load_block(void *context, struct cached_block *block, struct fault *fault)
+static int load_block(void *context, struct cached_block *block, size_t needed, struct fault *fault)
 {
 	struct load_request *request = context;
-	request->missed = true;
-	atomic_store(&block->ahead, false);
-	return payload_decode(request->payload, request->block->offset, request->block->stored, block->bytes,
-	                      request->payload->block_size, &block->length, fault);
+	if (block->length == 0) {
+		request->missed = true;
+		atomic_store(&block->ahead, false);
+	}
+	return payload_load_block(request->payload, request->block, block, needed, fault);
 }
 
 struct cached_block *payload_acquire_block(struct payload *payload, const struct payload_block *block,
-                                           bool *first, bool *hit, struct fault *fault)
+                                           size_t needed, struct acquired *acquired, struct fault *fault)
 {
 	struct load_request request = {.payload = payload, .block = block};
-	struct cached_block *cached =
-	    payload_cache_acquire(&payload->data, block->offset, load_block, &request, fault);
-	*hit = cached != NULL && !request.missed && atomic_exchange(&cached->ahead, false);
-	*first = request.missed || *hit;
+	struct cached_block *cached = payload_cache_acquire(&payload->data, block->offset, needed, load_block,
+	                                                    &request, &acquired->extent, fault);
+	acquired->hit = cached != NULL && !request.missed && atomic_exchange(&cached->ahead, false);
+	acquired->first = request.missed || acquired->hit;
 	return cached;
 }
 
@@ -167,28 +168,35 @@ int payload_locate_tail(struct payload *payload, const struct payload_inode *ino
 	return payload_locate_fragment(payload, inode->file.fragment, fragment, fault);
 }
 
+static int tail_outside(const struct payload_inode *inode, struct fault *fault)
+{
+	return payload_corrupt(fault, "inode %" PRIu32 ": its tail lies outside of fragment %" PRIu32,
+	                       inode->number, inode->file.fragment);
+}
+
 int payload_acquire_tail(struct payload *payload, const struct payload_inode *inode,
                          struct payload_tail *tail, struct fault *fault)
 {
 	struct payload_block block;
+	struct acquired acquired;
 	if (payload_locate_tail(payload, inode, &block, fault) != 0)
 		return -1;
-	bool first, hit;
-	struct cached_block *cached = payload_acquire_block(payload, &block, &first, &hit, fault);
-	if (cached == NULL)
-		return -1;
-	if (first)
-		payload_follow_fragment(payload, inode->file.fragment, hit);
 	tail->length = payload_tail_length(payload, inode);
-	if (inode->file.fragment_offset > cached->length ||
-	    tail->length > cached->length - inode->file.fragment_offset) {
-		payload_cache_release(&payload->data, cached);
-		return payload_corrupt(fault, "inode %" PRIu32 ": its tail lies outside of fragment %" PRIu32,
-		                       inode->number, inode->file.fragment);
+	uint64_t end = (uint64_t)inode->file.fragment_offset + tail->length;
+	if (end > payload->block_size)
+		return tail_outside(inode, fault);
+	tail->block = payload_acquire_block(payload, &block, (size_t)end, &acquired, fault);
+	if (tail->block == NULL)
+		return -1;
+	if (acquired.extent.length < end) {
+		payload_release_tail(payload, tail);
+		return tail_outside(inode, fault);
 	}
-	tail->bytes = cached->bytes + inode->file.fragment_offset;
-	tail->stored = (uint32_t)((uint64_t)(block.stored & STORED_SIZE) * tail->length / cached->length);
-	tail->block = cached;
+	if (acquired.first)
+		payload_follow_fragment(payload, inode->file.fragment, acquired.hit);
+	uint64_t whole = acquired.extent.complete ? acquired.extent.length : payload->block_size;
+	tail->bytes = tail->block->bytes + inode->file.fragment_offset;
+	tail->stored = (uint32_t)((uint64_t)(block.stored & STORED_SIZE) * tail->length / whole);
 	return 0;
 }
 
@@ -211,18 +219,20 @@ static int read_from_block(struct payload *payload, const struct payload_inode *
 		return payload_read(payload, block->offset + offset, buffer, length, "data block", fault);
 	if (length == block->length)
 		return payload_decode_block(payload, block, buffer, fault);
-	bool first, hit;
-	struct cached_block *cached = payload_acquire_block(payload, block, &first, &hit, fault);
+	struct acquired acquired;
+	struct cached_block *cached =
+	    payload_acquire_block(payload, block, offset + length, &acquired, fault);
 	if (cached == NULL)
 		return -1;
-	if (first)
-		payload_follow_blocks(payload, inode, behind, hit);
+	if (acquired.first)
+		payload_follow_blocks(payload, inode, behind, acquired.hit);
 	int result = 0;
-	if (cached->length == block->length)
+	if (acquired.extent.complete ? acquired.extent.length == block->length
+	                             : acquired.extent.length >= offset + length)
 		memcpy(buffer, cached->bytes + offset, length);
 	else
 		result = payload_corrupt(fault, "data block at %" PRIu64 " has %zu bytes instead of %" PRIu32,
-		                         block->offset, cached->length, block->length);
+		                         block->offset, acquired.extent.length, block->length);
 	payload_cache_release(&payload->data, cached);
 	return result;
 }

@@ -2,6 +2,10 @@
 #include "payload_decoder.h"
 
 #include <stdlib.h>
+
+/* Decoding without a buffer between input and output is there in the static library alone. */
+#define ZSTD_STATIC_LINKING_ONLY
+#define ZSTD_DISABLE_DEPRECATE_WARNINGS
 #include <zstd.h>
 
 void payload_decoders_open(struct payload_decoders *decoders, size_t input_size)
@@ -56,4 +60,50 @@ ssize_t payload_decoder_run(struct payload_decoder *decoder, size_t length, void
 		return (ssize_t)result;
 	*reason = ZSTD_getErrorName(result);
 	return -1;
+}
+
+void payload_decoder_begin(struct payload_decoder *decoder, uint64_t source, uint32_t size)
+{
+	decoder->source = source;
+	decoder->left = size;
+	ZSTD_decompressBegin(decoder->context);
+}
+
+size_t payload_decoder_wants(struct payload_decoder *decoder)
+{
+	size_t wanted = ZSTD_nextSrcSizeToDecompress(decoder->context);
+	if (wanted == 0 && decoder->left > 0) { /* another frame */
+		ZSTD_decompressBegin(decoder->context);
+		wanted = ZSTD_nextSrcSizeToDecompress(decoder->context);
+	}
+	return wanted;
+}
+
+ssize_t payload_decoder_continue(struct payload_decoder *decoder, size_t wanted, unsigned char *buffer,
+                                 size_t length, size_t capacity, const char **reason)
+{
+	size_t result = ZSTD_decompressContinue(decoder->context, buffer + length, capacity - length,
+	                                        decoder->input, wanted);
+	decoder->source += wanted;
+	decoder->left -= (uint32_t)wanted;
+	if (!ZSTD_isError(result))
+		return (ssize_t)result;
+	*reason = ZSTD_getErrorName(result);
+	return -1;
+}
+
+bool payload_decoder_hold(struct payload_decoders *decoders)
+{
+	pthread_mutex_lock(&decoders->lock);
+	bool granted = decoders->held < PAYLOAD_DECODERS_HELD_MAX;
+	decoders->held += granted;
+	pthread_mutex_unlock(&decoders->lock);
+	return granted;
+}
+
+void payload_decoder_let_go(struct payload_decoders *decoders)
+{
+	pthread_mutex_lock(&decoders->lock);
+	decoders->held--;
+	pthread_mutex_unlock(&decoders->lock);
 }

@@ -74,10 +74,24 @@ int payload_skip_metadata(struct payload *payload, const struct payload_table *t
 int payload_locate_entry(struct payload *payload, uint64_t pointers, uint32_t index, uint32_t entry_size,
                          struct payload_position *position, struct fault *fault);
 
-/* A decoded block, pinned until it is released. With *first it was not there yet, or nobody had asked for it
- * since it was decoded ahead; *hit tells these apart. NULL with a fault on failure. */
+/* Decode a data block or fragment into the cache until `needed` bytes of it are there, or all of them: a
+ * payload_cache_loader's work. A server goes no further than it has to. */
+int payload_load_block(struct payload *payload, const struct payload_block *block,
+                       struct cached_block *cached, size_t needed, struct fault *fault);
+
+/* Give up a block's decoder. */
+void payload_drop_decoder(struct payload_cache *cache, struct cached_block *block);
+
+struct acquired {
+	struct cached_extent extent;
+	bool first; /* the block was not there, or nobody had asked for it since it was decoded ahead: */
+	bool hit;
+};
+
+/* A block of which the first `needed` bytes are decoded, or all that there are, pinned until it is released.
+ * NULL with a fault on failure. */
 struct cached_block *payload_acquire_block(struct payload *payload, const struct payload_block *block,
-                                           bool *first, bool *hit, struct fault *fault);
+                                           size_t needed, struct acquired *acquired, struct fault *fault);
 
 /* Tell the follower what comes after a block that was asked for the first time: the next one of the list, or
  * the fragment behind `fragment`. */

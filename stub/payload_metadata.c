@@ -14,8 +14,9 @@ struct load_request {
 	const struct payload_table *table;
 };
 
-static int load_metadata(void *context, struct cached_block *block, struct fault *fault)
+static int load_metadata(void *context, struct cached_block *block, size_t needed, struct fault *fault)
 {
+	(void)needed;
 	const struct load_request *request = context;
 	struct payload *payload = request->payload;
 	const struct payload_table *table = request->table;
@@ -56,6 +57,7 @@ static int load_metadata(void *context, struct cached_block *block, struct fault
 		result = 0;
 	block->length = decoded < 0 ? 0 : (size_t)decoded;
 give_back:
+	block->complete = true;
 	payload_decoder_give(&payload->decoders, decoder);
 	return result;
 }
@@ -69,7 +71,7 @@ static struct cached_block *acquire(struct payload *payload, const struct payloa
 		return NULL;
 	}
 	struct load_request request = {payload, table};
-	return payload_cache_acquire(&payload->metadata, offset, load_metadata, &request, fault);
+	return payload_cache_acquire(&payload->metadata, offset, 0, load_metadata, &request, NULL, fault);
 }
 
 /* Only the last block of a table may be short, so a position behind a short block is nowhere. */
