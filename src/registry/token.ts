@@ -43,10 +43,7 @@ export async function fetchToken(
   const { status } = answer;
   if (status === 200) {
     const bytes = await readAnswer(answer, MAX_TOKEN_ANSWER, what);
-    const document = check(schema, parseJson(bytes, what), what);
-    const found = document.token || document.access_token;
-    if (found) return found;
-    throw new RundleError('E_NETWORK', `${what}: there is none in its answer`);
+    return tokenIn(bytes, what);
   }
   await answer.discard();
   if ([400, 401, 403].includes(status) && request.credentials !== undefined) {
@@ -55,6 +52,19 @@ export async function fetchToken(
   const fault = new RundleError('E_NETWORK', `${what}: it answers with status ${status}`);
   if (status !== 429 && status < 500) throw fault;
   throw new PassingFault(fault, retryAfter(answer.header('retry-after'), Date.now()));
+}
+
+/** An error says nothing about what was there instead, not even by its cause: it may be a token. */
+function tokenIn(bytes: Buffer, what: string): string {
+  let document: z.infer<typeof schema>;
+  try {
+    document = check(schema, parseJson(bytes, what), what);
+  } catch (error) {
+    throw new RundleError('E_FORMAT', (error as RundleError).message);
+  }
+  const found = document.token || document.access_token;
+  if (found) return found;
+  throw new RundleError('E_NETWORK', `${what}: there is none in its answer`);
 }
 
 /** The E_AUTH error for credentials that a server did not take. */

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RegistryAccess } from '#rundle/registry/access.js';
-import { faultOf } from '../source/support/scratch.js';
 import { basicOf, challenge, credentialsFor } from './support/challenges.js';
 import {
   type Contents,
@@ -84,9 +83,7 @@ async function pullFrom(registry: TestServer, access: Partial<RegistryAccess> = 
 }
 
 async function faultFrom(registry: TestServer, access: Partial<RegistryAccess> = {}) {
-  const fault = await faultOf(pullFrom(registry, access));
-  expect(vault.leaks(fault)).toEqual([]);
-  return fault;
+  return vault.faultOf(pullFrom(registry, access));
 }
 
 describe('a token', () => {
@@ -196,6 +193,11 @@ describe('a token', () => {
   });
 
   const answers: [string, Handler, RegExp][] = [
+    [
+      'a token that is no JSON',
+      (_request, response) => void response.end('token-for-nobody'),
+      /^E_FORMAT .*it is not JSON/,
+    ],
     ['a page', (_request, response) => void response.end('<html>'), /^E_FORMAT .*it is not JSON/],
     [
       'no token',
@@ -225,6 +227,7 @@ describe('a token', () => {
     ['not found', (_request, response) => fail(response, 404, 'X'), /^E_NETWORK .*status 404/],
   ];
   it.each(answers)('server that gives %s', async (_name, handler, why) => {
+    vault.secret('token-for-nobody', 'token');
     const tokens = await startServer({ name: 'token', vault }, handler);
     const registry = await startBearerRegistry(() => tokens.origin);
     expect(await faultFrom(registry)).toMatch(why);

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RegistryAccess } from '#rundle/registry/access.js';
-import { faultOf } from '../source/support/scratch.js';
 import { makeCertificates, tlsOptions } from './support/certificates.js';
 import {
   type Contents,
@@ -74,9 +73,7 @@ const access: Partial<RegistryAccess> = {
 };
 
 async function faultFrom({ host }: TestServer, other: Partial<RegistryAccess> = {}) {
-  const fault = await faultOf(pull(top, `${host}/${REPOSITORY}:v1`, { ...access, ...other }));
-  expect(vault.leaks(fault)).toEqual([]);
-  return fault;
+  return vault.faultOf(pull(top, `${host}/${REPOSITORY}:v1`, { ...access, ...other }));
 }
 
 describe('redirects', () => {

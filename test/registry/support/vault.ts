@@ -1,4 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { inspect } from 'node:util';
+import { faultOf } from '../../source/support/scratch.js';
 
 /** A request as a server saw it. */
 export interface Seen {
@@ -44,5 +46,14 @@ export class Vault {
       (secret) =>
         text.includes(secret) || text.includes(Buffer.from(secret, 'utf8').toString('base64')),
     );
+  }
+
+  /** The error that `action` is rejected with, as `faultOf`; nothing in it, or behind it, may hold a secret. */
+  async faultOf(action: Promise<unknown>): Promise<string> {
+    const fault = await faultOf(action);
+    const whole = await action.catch((error: unknown) => inspect(error, { depth: 12 }));
+    const leaks = this.leaks(`${fault}\n${whole}`);
+    if (leaks.length > 0) throw new Error(`the error holds ${leaks.join(', ')}: ${whole}`);
+    return fault;
   }
 }
