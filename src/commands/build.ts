@@ -20,6 +20,11 @@ Examples:
   rundle build oci:my-image -o app.run
   rundle build docker-archive:saved.tar --entrypoint '["python3", "-u"]' --env OMP_NUM_THREADS=4
   rundle build dir:rootfs --rc start.sh --copy data:/opt/ --mount /scratch:/scratch
+  rundle build enroot-image.sqsh
+  rundle build app.run -o other.run --env OMP_NUM_THREADS=8
+
+A path that ends in .sqsh, .squashfs, .sqfs, .sif or .run needs no transport. What such an image has compressed already in the form
+that the bundle needs is copied, unless --level is given.
 
 The same input gives the same bytes. With SOURCE_DATE_EPOCH set, that is the time of what the build adds, and copied files
 are not newer.
