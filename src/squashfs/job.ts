@@ -20,6 +20,8 @@ export interface BlockRequest extends Content {
   sparse: boolean;
   /** False stores the bytes as they are. */
   compress: boolean;
+  /** The block holds the ends of several files, or small ones. */
+  fragment?: true;
   /** A block of an image that has these bytes in the form wanted: it is copied. */
   copy?: StoredBlock;
 }
@@ -62,6 +64,7 @@ export interface WorkerSetup {
   /** Bytes. */
   blockSize: number;
   level: number;
+  fragmentLevel: number;
   /** Compressors of images that contents are read from. */
   decoders: readonly Compressor[];
 }

@@ -16,13 +16,17 @@ const reader = new ContentReader(new Map(decoders));
 const size = Math.max(setup.blockSize, 8192);
 const scratch = Buffer.allocUnsafe(size);
 const zeros = Buffer.alloc(size);
-const compress = await loadCodec(setup.level);
+const compress = await loadCodec();
 
 parentPort?.on('message', (job: Job) => {
   const reply = answer(job);
   const transfer = reply.kind === 'packed' ? [reply.data.buffer as ArrayBuffer] : [];
   parentPort?.postMessage(reply, transfer);
 });
+
+function levelOf(block: BlockRequest): number {
+  return block.fragment ? setup.fragmentLevel : setup.level;
+}
 
 function answer(job: Job): Reply {
   try {
@@ -59,7 +63,7 @@ function pack(blocks: readonly BlockRequest[], compress: Compress): Reply {
       words.push(0);
       continue;
     }
-    const frame = block.compress ? compress(bytes) : bytes;
+    const frame = block.compress ? compress(bytes, levelOf(block)) : bytes;
     const gains = frame.length < bytes.length;
     // `scratch` is used again for the next block.
     const kept = gains ? frame : blocks.length === 1 ? bytes : Uint8Array.from(bytes);

@@ -4,7 +4,7 @@ import type { Directory, Omission, RegularFile } from '../tree/node.js';
 import { displayPath, type FileRecord, takeCensus } from './census.js';
 import { filesToPack, writeDataSection } from './data-section.js';
 import { MetadataWriter, writeLookupBlocks, writeLookupTable } from './metadata.js';
-import { assertPayloadOptions } from './options.js';
+import { assertPayloadOptions, fragmentLevel } from './options.js';
 import { PayloadOutput } from './output.js';
 import { WorkerPool } from './pool.js';
 import { compressorOptions, encodeSuperblock, SUPERBLOCK_SIZE } from './superblock.js';
@@ -68,10 +68,14 @@ export async function writePayload(
   const files = filesToPack(census, rawFirst);
   const decoders = compressorsOf(files);
   const target = new PayloadOutput(output, start);
-  const pool = new WorkerPool(options.workers, { blockSize, level, decoders }, (number) => {
-    const file = files[number];
-    return file === undefined ? 'a file' : displayPath(file.directory, file.name);
-  });
+  const pool = new WorkerPool(
+    options.workers,
+    { blockSize, level, fragmentLevel: fragmentLevel(blockSize, level), decoders },
+    (number) => {
+      const file = files[number];
+      return file === undefined ? 'a file' : displayPath(file.directory, file.name);
+    },
+  );
   try {
     // Written again when its values are known.
     await target.append(Buffer.alloc(SUPERBLOCK_SIZE));
