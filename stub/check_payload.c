@@ -123,8 +123,14 @@ static int check_tree(struct check *check, struct fault *fault)
 {
 	struct payload_inode root;
 	struct payload_walk *walk = NULL;
-	if (payload_read_inode(check->payload, payload_root(check->payload), &root, fault) == 0)
-		walk = payload_walk_open(check->payload, &root, fault);
+	if (payload_read_inode(check->payload, payload_root(check->payload), &root, fault) == 0) {
+		if (S_ISDIR(root.mode))
+			walk = payload_walk_open(check->payload, &root, fault);
+		else
+			fault_set(fault, EIO,
+			          "the payload is corrupt: its root, inode %" PRIu32 ", is no directory",
+			          root.number);
+	}
 	if (walk == NULL)
 		return finding(check, NULL, fault);
 	struct payload_visit visit;

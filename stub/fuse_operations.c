@@ -27,10 +27,10 @@ static int read_node(const struct fuse_server_request *server, uint64_t node, st
 static void fill_attributes(const struct fuse_server_request *server, const struct payload_inode *inode,
                             struct fuse_attr *attributes)
 {
-	/* As the kernel's own squashfs counts: holes take no place, whatever stores the rest. */
-	uint64_t occupied = inode->size;
-	if (S_ISREG(inode->mode))
-		occupied -= inode->file.sparse < occupied ? inode->file.sparse : occupied;
+	/* As the kernel's own squashfs counts: what regular files hold beside holes, whatever stores it. */
+	uint64_t occupied = 0;
+	if (S_ISREG(inode->mode) && inode->file.sparse < inode->size)
+		occupied = inode->size - inode->file.sparse;
 	*attributes = (struct fuse_attr){
 	    .ino = inode->number,
 	    .size = inode->size,

@@ -114,13 +114,16 @@ interface Cursor {
   place(at: number): number;
 }
 
+const valueAt = (image: Buffer, bytes: readonly number[]): bigint =>
+  bytes.reduceRight((sum, at) => (sum << 8n) | BigInt(image[at] ?? 0), 0n);
+
 export function fieldsOf(image: Buffer): Field[] {
   const fields: Field[] = [];
 
   const take = (cursor: Cursor, label: string, width: number): number => {
     const bytes = Array.from({ length: width }, (_, i) => cursor.place(cursor.at + i));
     cursor.at += width;
-    const value = bytes.reduceRight((sum, at) => (sum << 8n) | BigInt(image[at] ?? 0), 0n);
+    const value = valueAt(image, bytes);
     fields.push({ label, bytes, value });
     return Number(value);
   };
@@ -245,6 +248,16 @@ export function fieldsOf(image: Buffer): Field[] {
     }
   }
   return fields;
+}
+
+/** The fields of the superblock alone, of any image. */
+export function superblockOf(image: Buffer): Field[] {
+  let next = 0;
+  return SUPERBLOCK.map(([name, width]) => {
+    const bytes = Array.from({ length: width }, (_, i) => next + i);
+    next += width;
+    return { label: `superblock: ${name}`, bytes, value: valueAt(image, bytes) };
+  });
 }
 
 /** Values at which checks turn, and the neighbours of what is there; never what is there. */
