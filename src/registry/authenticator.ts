@@ -106,7 +106,7 @@ export class Authenticator {
       {
         realm,
         service: challenge.parameters.get('service'),
-        scope: scopeOf(challenge, endpoint.repository),
+        scopes: scopesOf(challenge, endpoint.repository),
         registry: url,
         credentials,
         insecure,
@@ -140,12 +140,19 @@ export class Authenticator {
   }
 }
 
+/** To pull a repository, or a word that only some registry knows the meaning of, as `aws`. */
+const HARMLESS = /^(?:repository(?:\([a-z]+\))?:[a-z0-9][a-z0-9._/:-]{0,511}:pull|[a-z]{1,32})$/;
+
 /**
- * The scope to ask for: to pull this repository. A registry that knows it by another path says so in its challenge; anything more than to pull is
- * not asked for.
+ * The scopes to ask for: to pull this repository, and what the challenge asks for, because some registries know a repository by another path. Anything more than
+ * to pull is left out.
  */
-function scopeOf(challenge: Challenge, repository: string): string {
-  const offered = challenge.parameters.get('scope') ?? '';
-  const isPull = /^repository(?:\([a-z]+\))?:[a-z0-9][a-z0-9._/:-]{0,511}:pull$/.test(offered);
-  return isPull ? offered : `repository:${repository}:pull`;
+function scopesOf(challenge: Challenge, repository: string): string[] {
+  const offered = (challenge.parameters.get('scope') ?? '').split(' ').slice(0, 8);
+  return [
+    ...new Set([
+      `repository:${repository}:pull`,
+      ...offered.filter((scope) => HARMLESS.test(scope)),
+    ]),
+  ];
 }

@@ -16,7 +16,7 @@ export interface TokenRequest {
   /** The challenge's `realm`. */
   realm: string;
   service: string | undefined;
-  scope: string;
+  scopes: readonly string[];
   /** The URL whose answer the challenge came with. */
   registry: URL;
   credentials: Credentials | undefined;
@@ -76,7 +76,7 @@ export function refused(message: string): RundleError {
 
 async function ask(
   connections: Connections,
-  { service, scope, credentials, insecure }: TokenRequest,
+  { service, scopes, credentials, insecure }: TokenRequest,
   url: URL,
   what: string,
 ): Promise<Answer> {
@@ -85,7 +85,7 @@ async function ask(
       grant_type: 'refresh_token',
       refresh_token: credentials.identityToken,
       client_id: 'rundle',
-      scope,
+      scope: scopes.join(' '),
       ...(service !== undefined && { service }),
     });
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
@@ -93,7 +93,7 @@ async function ask(
     return connections.send(post, what);
   }
   if (service !== undefined) url.searchParams.set('service', service);
-  url.searchParams.set('scope', scope);
+  for (const scope of scopes) url.searchParams.append('scope', scope);
   const headers: Record<string, string> = {};
   if (credentials !== undefined && 'password' in credentials) {
     url.searchParams.set('account', credentials.username);

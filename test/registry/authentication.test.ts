@@ -173,23 +173,24 @@ describe('a token', () => {
     );
   });
 
-  it('asks for no more than to pull, whatever the registry says', async () => {
+  it.each([
+    ['repository:other:pull,push registry:catalog:*', []],
+    ['repository:other:pull aws', ['repository:other:pull', 'aws']],
+    [`repository:${REPOSITORY}:pull`, []],
+    ['repository:UPPER:pull', []],
+  ])('asks for no more than to pull where the registry wants %s', async (scope, more) => {
     const tokens = await startTokenServer(() => true);
     const registry = await startFakeRegistry(
       { name: 'registry', vault },
       contents,
       (_request, response, seen) => {
         if (seen.path === '/v2/' || seen.headers.authorization !== undefined) return false;
-        return challenge(
-          response,
-          `Bearer realm="${tokens.origin}",scope="repository:other:pull,push registry:catalog:*"`,
-        );
+        return challenge(response, `Bearer realm="${tokens.origin}",scope="${scope}"`);
       },
     );
     await pullFrom(registry);
-    expect(new URL(tokens.seen[0]?.path ?? '', tokens.origin).searchParams.get('scope')).toBe(
-      `repository:${REPOSITORY}:pull`,
-    );
+    const { searchParams } = new URL(tokens.seen[0]?.path ?? '', tokens.origin);
+    expect(searchParams.getAll('scope')).toEqual([`repository:${REPOSITORY}:pull`, ...more]);
   });
 
   const answers: [string, Handler, RegExp][] = [
