@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { spoolArchive } from '#rundle/source/archive-stream.js';
@@ -98,6 +99,25 @@ describe('standard input', () => {
       'rundle: reading standard input: it has several images; there is one, two\n' +
         '  send one image alone: docker save IMAGE | rundle build - -o IMAGE.run\n',
     );
+  });
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s while it waits for more leaves nothing behind', async (signal, status) => {
+    const child = spawn(process.execPath, [cli, 'build', '-', '-q', '-o', 'none.run'], {
+      cwd: place.directory,
+      env: { PATH: process.env.PATH, HOME: place.directory, TMPDIR: place.path('tmp') },
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    child.stdin.write(files['docker-archive'].subarray(0, 100_000));
+    const spooled = () =>
+      place.leftovers().some((name) => existsSync(place.path('tmp', name, 'stream.tar')));
+    while (!spooled()) await new Promise((resolve) => setTimeout(resolve, 20));
+    child.kill(signal);
+    expect((await once(child, 'exit'))[0]).toBe(status);
+    expect(place.leftovers()).toEqual([]);
+    expect(existsSync(place.path('none.run'))).toBe(false);
   });
 
   test('needs a name for the bundle', () => {
