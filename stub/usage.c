@@ -18,6 +18,10 @@ static const char closing[] =
     "--conf,\n"
     "--mount.\n"
     "\n"
+    "A copy of the launcher stays in $XDG_RUNTIME_DIR or /dev/shm for the next start; "
+    "RUNDLE_LAUNCHER_CACHE=no in\n"
+    "the environment prevents that.\n"
+    "\n"
     "Exit status: the program's own; 125 the launcher failed, 126 the program cannot be executed, 127 it is "
     "not\n"
     "found. --check and --verify: 0 all is well, 1 it is not.\n";

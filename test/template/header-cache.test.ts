@@ -93,7 +93,8 @@ describe.each(caching)('%s', (label, shell) => {
         expect(started?.stdin).toBe('for the program');
         // With -a, bash shows variables of its own.
         const added = (started?.env ?? []).filter((entry) => !direct?.env.includes(entry));
-        const allowed = flags.length === 0 ? /^(PWD|OLDPWD|SHLVL|_|PATH|IFS)=/ : /^[A-Z_][A-Z0-9_]*=/;
+        const allowed =
+          flags.length === 0 ? /^(PWD|OLDPWD|SHLVL|_|PATH|IFS)=/ : /^[A-Z_][A-Z0-9_]*=/;
         expect(added.filter((entry) => !allowed.test(entry))).toEqual([]);
         for (const key of ['WORD', 'TMPDIR', 'XDG_RUNTIME_DIR'] as const)
           expect(started?.env).toContain(`${key}=${given[key]}`);
