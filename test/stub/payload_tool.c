@@ -4,6 +4,9 @@
  *   payload_tool cat IMAGE PATH [PIECE] a file's bytes, read by payload_read_data in pieces
  *   payload_tool resume IMAGE PATH      a directory's names, the listing opened again behind each entry
  *   payload_tool find IMAGE PATH        lookup of a path
+ *   payload_tool resolve IMAGE PATH     the same with symbolic links followed
+ *   payload_tool served IMAGE PATH      a file's bytes, read from its end backwards as a server reads: blocks
+ *                                       decoded in part, and what follows announced on standard error
  *   payload_tool extract IMAGE DIR [THREADS [owners [ROOT]]]
  *   payload_tool progress IMAGE DIR     extract, and print what progress is reported
  *   payload_tool stop IMAGE DIR         extract, stopped at the first report of progress
@@ -171,6 +174,46 @@ static int find(struct payload *payload, const char *path, struct fault *fault)
 	return 0;
 }
 
+static int resolve(struct payload *payload, const char *path, struct fault *fault)
+{
+	struct payload_inode inode;
+	if (payload_resolve_path(payload, payload_root(payload), path, &inode) != 0)
+		return fault_set(fault, errno, "resolving %s", path);
+	printf("%" PRIu32 " %06o\n", inode.number, inode.mode);
+	return 0;
+}
+
+static void announce(void *context, const struct payload_block *next, bool hit)
+{
+	struct payload *payload = context;
+	fprintf(stderr, "next %s\n", hit ? "hit" : "miss");
+	payload_load_ahead(payload, next);
+}
+
+/* Pieces of 10,000 bytes, the last first: each asks a little less of a block than the one before, or more of
+ * the next. */
+static int served(struct payload *payload, const char *path, struct fault *fault)
+{
+	enum { PIECE = 10000 };
+	struct payload_inode inode;
+	payload_set_follower(payload, announce, payload);
+	if (payload_lookup_path(payload, path, &inode, fault) != 0)
+		return -1;
+	char *bytes = malloc(inode.size + 1);
+	for (uint64_t piece = (inode.size + PIECE - 1) / PIECE; piece-- > 0;) {
+		size_t wanted = inode.size - piece * PIECE < PIECE ? inode.size - piece * PIECE : PIECE;
+		ssize_t got =
+		    payload_read_data(payload, &inode, piece * PIECE, bytes + piece * PIECE, wanted, fault);
+		if (got != (ssize_t)wanted) {
+			free(bytes);
+			return got < 0 ? -1 : fault_set(fault, 0, "%zd of %zu bytes", got, wanted);
+		}
+	}
+	fwrite(bytes, 1, inode.size, stdout);
+	free(bytes);
+	return 0;
+}
+
 static int run(int argc, char **argv, struct fault *fault)
 {
 	const char *verb = argv[1];
@@ -192,6 +235,10 @@ static int run(int argc, char **argv, struct fault *fault)
 		result = resume(payload, argv[3], fault);
 	else if (strcmp(verb, "find") == 0 && argc > 3)
 		result = find(payload, argv[3], fault);
+	else if (strcmp(verb, "resolve") == 0 && argc > 3)
+		result = resolve(payload, argv[3], fault);
+	else if (strcmp(verb, "served") == 0 && argc > 3)
+		result = served(payload, argv[3], fault);
 	else if ((strcmp(verb, "extract") == 0 || strcmp(verb, "progress") == 0 ||
 	          strcmp(verb, "stop") == 0) &&
 	         argc > 3)
