@@ -7,6 +7,8 @@ export interface FileRange {
   path: string;
   offset: number;
   size: number;
+  /** True when another user may write to the file: what was verified has to be copied before it is used. */
+  mayChange?: true;
 }
 
 /**

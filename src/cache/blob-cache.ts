@@ -168,7 +168,7 @@ class LayeredCache implements BlobCache {
       const entry = await findEntry(root, digest, size);
       if (entry === undefined) continue;
       this.#shownFrom.set(digest, root);
-      return { path: entry.path, offset: 0, size: entry.size };
+      return { path: entry.path, offset: 0, size: entry.size, mayChange: true };
     }
     return undefined;
   }

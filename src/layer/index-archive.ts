@@ -85,9 +85,10 @@ class IndexPass {
     this.#where = where;
     this.#algorithm = job.diffId === undefined ? 'sha256' : algorithmOf(job.diffId);
     this.#hash = hashFor(this.#algorithm);
-    const origin = compression === 'none' ? job.file.offset : 0;
+    const usesSpool = compression !== 'none' || job.file.mayChange === true;
+    const origin = usesSpool ? 0 : job.file.offset;
     this.#reader = new TarReader(where, origin, (entry) => this.#entries.push(entry));
-    this.#spool = compression === 'none' ? undefined : this.#openSpool();
+    this.#spool = usesSpool ? this.#openSpool() : undefined;
   }
 
   take = (chunk: Buffer): void => {

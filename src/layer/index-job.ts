@@ -13,7 +13,7 @@ export interface IndexJob {
   size?: number | undefined;
   /** Digest that the uncompressed archive must have. */
   diffId?: Digest | undefined;
-  /** Where the uncompressed archive goes, when `file` is compressed: a path that does not exist yet. */
+  /** Where the uncompressed archive goes, when `file` is compressed or may change: a path that does not exist yet. */
   spool: string;
 }
 
