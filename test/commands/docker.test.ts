@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openBundle } from '#rundle/bundle/read.js';
-import type { BuiltImage } from '../fixtures/image-builder.js';
+import { type BuiltImage, digestOf } from '../fixtures/image-builder.js';
 import { makeCertificates } from '../registry/support/certificates.js';
 import {
   ACCOUNT,
@@ -11,6 +11,7 @@ import {
   startRealRegistry,
 } from '../registry/support/docker-registry.js';
 import {
+  addManifest,
   type Contents,
   contentsOf,
   type Hook,
@@ -28,6 +29,8 @@ import {
   start,
   type Workspace,
 } from './support/rundle.js';
+
+const INDEX = 'application/vnd.oci.image.index.v1+json';
 
 let top: Workspace;
 let workspace: Workspace;
@@ -120,6 +123,42 @@ describe('rundle build docker://', () => {
   it('tells how far it is', async () => {
     const { stderr } = await build(`docker://${registry.host}/team/app:v1`);
     expect(stderr).toMatch(/^rundle: download: \d.*\nrundle: layers: \d.*\nrundle: packing: /);
+  });
+
+  it('for two platforms asks for the tag once, and for each blob once', async () => {
+    const arm = JSON.parse(String(contents.blobs.get(built.config.digest)));
+    arm.architecture = 'arm64';
+    const config = Buffer.from(JSON.stringify(arm));
+    const both = contentsOf(top.path('layout'));
+    const document = JSON.parse(String(contents.blobs.get(built.manifest.digest)));
+    document.config = { ...document.config, digest: digestOf(config), size: config.length };
+    both.blobs.set(document.config.digest, config);
+    const platform = (architecture: string) => ({ os: 'linux', architecture });
+    const index = addManifest(
+      both,
+      'both',
+      {
+        schemaVersion: 2,
+        mediaType: INDEX,
+        manifests: [
+          { ...built.manifest, platform: platform('amd64') },
+          { ...addManifest(both, 'arm', document), platform: platform('arm64') },
+        ],
+      },
+      INDEX,
+    );
+    const { host, seen } = await startFakeRegistry({ name: 'registry' }, both);
+    const source = `docker://${host}/${REPOSITORY}:both`;
+    const options = ['--platform', 'linux/amd64,linux/arm64', '--no-cache', '--json'];
+    const made = await build(source, options);
+    expect(made.stderr).toBe('');
+    const { manifest } = JSON.parse(made.stdout);
+    expect(
+      manifest.platforms.map(({ provenance }: { provenance: object }) => provenance),
+    ).toMatchObject([{ indexDigest: index.digest }, { indexDigest: index.digest }]);
+    const paths = seen.map(({ path }) => path).filter((path) => path !== '/v2/');
+    expect(new Set(paths).size).toBe(paths.length);
+    expect(paths).toHaveLength(8);
   });
 
   it('unpacks too', async () => {

@@ -16,7 +16,7 @@ import {
   REPOSITORY,
   startFakeRegistry,
 } from './support/fake-registry.js';
-import { pull } from './support/pull.js';
+import { IMPATIENT, pull } from './support/pull.js';
 import { sampleLayout } from './support/sample.js';
 import { closeServers } from './support/server.js';
 
@@ -39,6 +39,22 @@ afterAll(() => rmSync(top, { recursive: true, force: true }));
 const large = () => built.layers[1]?.digest ?? '';
 const blob = () => contents.blobs.get(large()) as Buffer;
 const serve = (hook?: Hook) => startFakeRegistry({ name: 'registry' }, contents, hook);
+
+it('a registry that is started anew is waited for', async () => {
+  let first = true;
+  let again: Promise<unknown> | undefined;
+  const restarting = await serve((_request, _response, { path }) => {
+    if (!path.endsWith(large()) || !first) return false;
+    first = false;
+    const { port } = restarting;
+    again = restarting.close().then(() => startFakeRegistry({ name: 'registry', port }, contents));
+    return true;
+  });
+  const patience = { ...IMPATIENT, attempts: 10, firstWait: 10 };
+  const { provenance } = await pull(top, `${restarting.host}/${REPOSITORY}:v1`, { patience });
+  await again;
+  expect(provenance.diffIds).toEqual(built.diffIds);
+});
 
 describe('a cache', () => {
   let kept: BlobCache;

@@ -26,6 +26,8 @@ export interface ServerOptions {
   vault?: Vault;
   /** An address of this machine. */
   address?: string;
+  /** Instead of a free one. */
+  port?: number;
   tls?: { cert: Buffer; key: Buffer };
 }
 
@@ -34,6 +36,7 @@ const open: TestServer[] = [];
 /** Starts a server on a free port. */
 export async function startServer(options: ServerOptions, handler: Handler): Promise<TestServer> {
   const { name, vault, address = '127.0.0.1', tls } = options;
+  const wanted = options.port ?? 0;
   const seen: Seen[] = [];
   const sockets = new Set<Socket>();
   const listener = async (request: IncomingMessage, response: ServerResponse) => {
@@ -54,7 +57,7 @@ export async function startServer(options: ServerOptions, handler: Handler): Pro
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  await new Promise<void>((resolve) => server.listen(0, address, resolve));
+  await new Promise<void>((resolve) => server.listen(wanted, address, resolve));
   const { port } = server.address() as AddressInfo;
   const started: TestServer = {
     host: `${address}:${port}`,
