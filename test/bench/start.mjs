@@ -1,6 +1,7 @@
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -9,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { median, run } from './measure.mjs';
 import { openProbe } from './probe.mjs';
 import { atMost } from './report.mjs';
@@ -69,6 +71,7 @@ async function measureAs(user, context) {
   const { tools, runs, sizes, progress } = context;
   const home = makeHome(user, context);
   const prefix = process.getuid() === 0 && user === 'user' ? asOrdinaryUser : [];
+  const bundle = await context.inputs.bundle();
   const probe = openProbe([...prefix, join(tools, 'probe')], { env: home.env });
   try {
     const ways = await waysToStart(user, home, context, prefix);
@@ -76,15 +79,18 @@ async function measureAs(user, context) {
     for (let round = 1; round <= runs; round++) {
       progress(`start ${round}/${runs}: as ${user}`);
       // Not counted: another round, or section, has had the caches.
-      for (const { argv } of ways.filter(({ argv, cold }) => argv && !cold)) {
+      for (const { argv } of ways.filter((way) => way.argv && !way.cold)) {
         await probe.ask('start', ...argv, ...workload);
+        await untilLauncherIsKept(home, bundle);
       }
       for (const isCold of [false, true]) {
         for (let count = 0; count < sizes.starts; count++) {
-          for (const [index, { argv, before, cold = false, rare = false }] of ways.entries()) {
+          for (const [index, way] of ways.entries()) {
+            const { argv, before, after, cold = false, rare = false } = way;
             if (argv && cold === isCold && (count === 0 || !rare)) {
               before?.();
               samples[index].push((await probe.ask('start', ...argv, ...workload)).ns);
+              await after?.();
             }
           }
         }
@@ -94,37 +100,41 @@ async function measureAs(user, context) {
     return ways.map(({ name }, index) => ({ name, ns: median(samples[index]) }));
   } finally {
     probe.end();
+    forgetLauncher(home, bundle);
   }
 }
 
 const asOrdinaryUser = ['setpriv', `--reuid=${ordinary}`, `--regid=${ordinary}`, '--clear-groups'];
 
-/** A home and a runtime directory, so that the launcher is kept where it can be forgotten between two starts. */
+/** Without a runtime directory, so that the launcher is kept in /dev/shm. */
 function makeHome(user, { work }) {
   const owner = process.getuid() === 0 && user === 'user' ? ordinary : process.getuid();
   const home = join(work, `home-${user}`);
-  const runtime = join(home, 'runtime');
-  for (const directory of [home, runtime]) {
-    mkdirSync(directory, { mode: 0o700 });
-    chownSync(directory, owner, owner);
-  }
-  return {
-    path: home,
-    runtime,
-    owner,
-    env: { PATH: process.env.PATH, HOME: home, XDG_RUNTIME_DIR: runtime },
-  };
+  mkdirSync(home, { mode: 0o700 });
+  chownSync(home, owner, owner);
+  return { path: home, owner, env: { PATH: process.env.PATH, HOME: home } };
 }
 
-/** Removes what a start has kept for the next one (stub/README.md, "launcher cache"); other bundles' stay. */
-function forgetLauncher({ runtime, owner }, { launcher }) {
-  for (const base of [runtime, '/dev/shm']) {
-    for (const name of readdirSync(base).filter((entry) => entry.startsWith('.rundle-cache-'))) {
-      const cache = join(base, name);
-      if (statSync(cache).uid === owner) {
-        rmSync(join(cache, `launcher-${launcher.sha256}`), { force: true });
-      }
-    }
+/** Where a start has kept the launcher for the next one (stub/README.md, "The cache of the launcher"). */
+function keptLaunchers({ owner }, { launcher }) {
+  return readdirSync('/dev/shm')
+    .filter((name) => name.startsWith('.rundle-cache-'))
+    .map((name) => join('/dev/shm', name))
+    .filter((cache) => statSync(cache, { throwIfNoEntry: false })?.uid === owner)
+    .map((cache) => join(cache, `launcher-${launcher.sha256}`))
+    .filter((file) => existsSync(file));
+}
+
+function forgetLauncher(home, bundle) {
+  for (const file of keptLaunchers(home, bundle)) {
+    rmSync(file, { force: true });
+  }
+}
+
+/** The launcher is kept a little after a first start; where it is not at all, all starts are first ones. */
+async function untilLauncherIsKept(home, bundle) {
+  for (let tries = 0; tries < 50 && keptLaunchers(home, bundle).length === 0; tries++) {
+    await sleep(10);
   }
 }
 
@@ -140,7 +150,12 @@ async function waysToStart(user, home, context, prefix) {
   const ways = [
     { name: names.floor, argv: floor },
     { name: names.warm, argv: start },
-    { name: names.first, argv: start, before: () => forgetLauncher(home, bundle) },
+    {
+      name: names.first,
+      argv: start,
+      before: () => forgetLauncher(home, bundle),
+      after: () => untilLauncherIsKept(home, bundle),
+    },
     { name: names.alone, argv: launcherCommand(bundle, context, user) },
     { name: names.large, argv: [large.path] },
     { name: 'rundle --keep, again', argv: kept },
