@@ -1,40 +1,37 @@
 import { statSync } from 'node:fs';
 import {
+  type Changes,
+  describeBundle,
+  describeImage,
+  launchSettings,
+  withStart,
+} from './build-changes.js';
+import {
   assertBuiltFor,
   joinImages,
   launcherArchitecture,
   orderPlatforms,
   type PlatformImage,
 } from './build-platforms.js';
+import { sumOfSteps } from './build-progress.js';
 import type { Architecture } from './bundle/architecture.js';
-import {
-  assembleBundle,
-  type BundlePlatform,
-  type BundleSummary,
-  type Description,
-  type ImageDescription,
-  type LaunchSettings,
-} from './bundle/assemble.js';
+import { assembleBundle, type BundlePlatform, type BundleSummary } from './bundle/assemble.js';
 import { checkOutput } from './bundle/output.js';
 import type { ImageConfig } from './oci/config.js';
 import type { Platform } from './oci/platform.js';
-import type { Phase, Progress } from './progress/progress.js';
+import type { Progress } from './progress/progress.js';
 import type { RegistryAccess } from './registry/access.js';
-import type { ConfigOverrides } from './rootfs/config-overrides.js';
-import type { CopySpecification } from './rootfs/copy.js';
-import type { MountSpecification } from './rootfs/mount-specification.js';
 import { applyOverrides, type OverriddenImage } from './rootfs/overrides.js';
 import { loadSource } from './source/open.js';
 import { SharedWork } from './source/shared-work.js';
-import type { LoadedSource, SourceMaking, SourceStart } from './source/source.js';
-import type { SourceContext, SourceStep } from './source/transport.js';
+import type { LoadedSource, SourceMaking } from './source/source.js';
+import type { SourceContext } from './source/transport.js';
 import { assertPayloadOptions, DEFAULT_BLOCK_SIZE, DEFAULT_LEVEL } from './squashfs/options.js';
 import { writePayload } from './squashfs/writer.js';
 import { startupFiles } from './startup/startup-files.js';
 import { withTemporaryDirectory } from './temporary-directory.js';
 import { fromText } from './tree/byte-string.js';
 import type { RegularFile } from './tree/node.js';
-import { VERSION } from './version.js';
 
 /** What to build, from what, and with which changes. */
 export interface BuildRequest {
@@ -58,19 +55,6 @@ export interface PayloadRequest {
   level?: number | undefined;
   /** Blocks that an image has in this form already are copied, whatever level they have. */
   reuse: boolean;
-}
-
-/** What the bundle has that the image has not. */
-export interface Changes extends ConfigOverrides {
-  /** Contents of the script that replaces `/etc/rc`. */
-  rc?: Uint8Array | undefined;
-  copies: readonly CopySpecification[];
-  mounts: readonly MountSpecification[];
-  mountHome: boolean;
-  mountCwd: boolean;
-  /** Where `--keep` puts the tree when the bundle runs; may hold `${VAR}`. */
-  target?: string | undefined;
-  description?: string | undefined;
 }
 
 /** What a build takes from its surroundings; only `sourceDateEpoch` has an influence on the bytes. */
@@ -154,7 +138,7 @@ async function build(
         const tree = trees[index];
         return tree === undefined ? platform : { ...platform, tree };
       }),
-      description: describe(request.changes, making, payload, omissions),
+      description: describeBundle(request.changes, making, payload, omissions),
       writePayload: (output, start) =>
         writePayload(root, output, start, {
           ...payload,
@@ -209,116 +193,12 @@ async function loadImages(
   return images;
 }
 
-/** What the source brings along for its start comes first: a later mount on the same place covers an earlier one. */
-function withStart(changes: Changes, start: SourceStart | undefined): Changes {
-  if (start === undefined) return changes;
-  return {
-    ...changes,
-    mounts: [...start.mounts, ...changes.mounts],
-    mountHome: changes.mountHome || start.mountHome,
-    mountCwd: changes.mountCwd || start.mountCwd,
-    target: changes.target ?? start.target,
-  };
-}
-
 /** Block size and level. Throws E_USAGE and E_UNSUPPORTED as `assertPayloadOptions`. */
 function payloadOptions(request: PayloadRequest, making?: SourceMaking) {
   const blockSize = request.blockSize ?? making?.blockSize ?? DEFAULT_BLOCK_SIZE;
   const level = request.level ?? making?.level ?? DEFAULT_LEVEL;
   assertPayloadOptions(blockSize, level);
   return { blockSize, level };
-}
-
-/** What is shown of a step. */
-const PHASES: Readonly<Record<SourceStep['phase'], Phase>> = {
-  download: 'download',
-  verify: 'archive',
-  layer: 'layers',
-};
-
-/**
- * Layers are fetched and read several at a time: what is shown is their sum, and of layers that are read while others are still fetched,
- * which takes longer, nothing.
- */
-function sumOfSteps(progress: Progress): (step: SourceStep) => void {
-  const steps = new Map<string, SourceStep>();
-  return (step) => {
-    steps.set(`${step.phase} ${step.name}`, step);
-    const downloads = [...steps.values()].filter(({ phase }) => phase === 'download');
-    const isDownloading = downloads.some(({ done, total }) => done < (total ?? 0));
-    if (isDownloading && step.phase !== 'download') return;
-    const alike = [...steps.values()].filter(({ phase }) => phase === step.phase);
-    const done = alike.reduce((sum, one) => sum + one.done, 0);
-    const total = alike.reduce<number | undefined>(
-      (sum, one) => (sum === undefined || one.total === undefined ? undefined : sum + one.total),
-      0,
-    );
-    progress.update(PHASES[step.phase], done, total);
-  };
-}
-
-function launchSettings(image: OverriddenImage, changes: Changes): LaunchSettings {
-  const { config, startsThroughRc } = image;
-  return {
-    entrypoint: (config.entrypoint ?? []).map(fromText),
-    cmd: (config.cmd ?? []).map(fromText),
-    env: config.env.map(fromText),
-    workdir: fromText(config.workingDir),
-    rc: startsThroughRc,
-    mounts: changes.mounts.map((mount) => fromText(mount.text)),
-    ...(changes.target !== undefined && { target: fromText(changes.target) }),
-    mountHome: changes.mountHome,
-    mountCwd: changes.mountCwd,
-  };
-}
-
-function describe(
-  changes: Changes,
-  making: SourceMaking | undefined,
-  payload: Description['payload'],
-  omissions: Description['omissions'],
-): Description {
-  const description = changes.description ?? making?.description;
-  return {
-    rundle: VERSION,
-    ...(description !== undefined && { description }),
-    overrides: [...(making?.overrides ?? []), ...describeChanges(changes)],
-    payload,
-    omissions,
-  };
-}
-
-function describeImage(source: LoadedSource, { config }: OverriddenImage): ImageDescription {
-  return {
-    labels: config.labels,
-    provenance: source.provenance,
-    ...(config.created !== undefined && { created: config.created }),
-    config: {
-      user: config.user,
-      ...(config.stopSignal !== undefined && { stopSignal: config.stopSignal }),
-      exposedPorts: config.exposedPorts,
-      volumes: config.volumes,
-    },
-  };
-}
-
-/** One line each for people; sources of copies are left out, because they name places of the building machine. */
-function describeChanges(changes: Changes): string[] {
-  return [
-    ...(changes.rc === undefined ? [] : ['rc']),
-    ...(changes.entrypoint === undefined
-      ? []
-      : [`entrypoint ${JSON.stringify(changes.entrypoint)}`]),
-    ...(changes.cmd === undefined ? [] : [`cmd ${JSON.stringify(changes.cmd)}`]),
-    ...(changes.env ?? []).map((entry) => `env ${entry}`),
-    ...(changes.workingDir === undefined ? [] : [`workdir ${changes.workingDir}`]),
-    ...(changes.labels ?? []).map((entry) => `label ${entry}`),
-    ...changes.copies.map(({ destination }) => `copy to ${destination}`),
-    ...changes.mounts.map(({ text }) => `mount ${text}`),
-    ...(changes.mountHome ? ['mount-home'] : []),
-    ...(changes.mountCwd ? ['mount-cwd'] : []),
-    ...(changes.target === undefined ? [] : [`target ${changes.target}`]),
-  ];
 }
 
 /** What the kernel opens first: packed so that a start finds it fast. */

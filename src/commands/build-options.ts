@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { systemReason } from '../blob/file-range.js';
-import type { BuildRequest, Changes } from '../build.js';
+import type { BuildRequest } from '../build.js';
+import type { Changes } from '../build-changes.js';
 import { RundleError } from '../errors.js';
 import { parsePlatform } from '../oci/platform.js';
 import { parseCopy } from '../rootfs/copy.js';
