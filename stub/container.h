@@ -28,8 +28,8 @@ struct container_request {
 };
 
 /* Mount the payload of `server` for the container that is requested; `request->payload` is not looked at.
- * With `writable` that takes an overlay too. Nothing changes for this process. Returns 0, or -1 with a fault
- * of what does not work here. */
+ * With `writable` that takes an overlay too. This process then is in the user namespace, if there is one.
+ * Returns 0, or -1 with a fault of what does not work here; nothing has changed for this process then. */
 int container_mount_payload(const struct container_request *request, const struct served_payload *server,
                             struct payload_root *payload, struct fault *fault);
 

@@ -105,10 +105,30 @@ static _Noreturn void make_and_send(const struct payload_root_request *request, 
 	_exit(descriptors_send(channel, &report, sizeof report, descriptors, report.result == 0 ? 5 : 0));
 }
 
+void payload_root_close(const struct payload_root *root)
+{
+	close(root->user);
+	close(root->mount);
+	close(root->host);
+	close(root->directory);
+	close(root->base);
+}
+
 void payload_root_reap(const struct payload_root *root)
 {
 	while (waitpid(root->maker, NULL, 0) < 0 && errno == EINTR)
 		;
+}
+
+static int enter_user_namespace(const struct payload_root *root, struct fault *fault)
+{
+	if (!root->user_namespace || setns(root->user, CLONE_NEWUSER) == 0)
+		return 0;
+	int error = errno;
+	fault_set(fault, error, "entering the user namespace of the payload's mount");
+	if (error == EINVAL) /* as in a process with several threads, which emulators are */
+		return fault_hint(fault, "An emulator of another architecture cannot do that.");
+	return namespaces_explain(error, fault);
 }
 
 int payload_root_make(const struct payload_root_request *request, struct payload_root *root,
@@ -136,7 +156,11 @@ int payload_root_make(const struct payload_root_request *request, struct payload
 		root->host = descriptors[2];
 		root->directory = descriptors[3];
 		root->base = descriptors[4];
-		return 0;
+		if (enter_user_namespace(root, fault) == 0)
+			return 0;
+		payload_root_reap(root);
+		payload_root_close(root);
+		return -1;
 	}
 	payload_root_reap(root);
 	if (count != 0 || report.result == 0)
@@ -145,23 +169,14 @@ int payload_root_make(const struct payload_root_request *request, struct payload
 	return -1;
 }
 
-/* Entering a mount namespace leads to its root; in a chroot the caller's is another. */
+/* Entering a mount namespace leads to its root; in a chroot the caller's is another. Threads of an emulator
+ * share root and working directory with this one, which the kernel does not allow. */
 int payload_root_join(const struct payload_root *root, struct fault *fault)
 {
-	if ((root->user_namespace && setns(root->user, CLONE_NEWUSER) != 0) ||
-	    setns(root->mount, CLONE_NEWNS) != 0 || fchdir(root->host) != 0 || chroot(".") != 0 ||
-	    fchdir(root->directory) != 0)
+	if (unshare(CLONE_FS) != 0 || setns(root->mount, CLONE_NEWNS) != 0 || fchdir(root->host) != 0 ||
+	    chroot(".") != 0 || fchdir(root->directory) != 0)
 		return fault_set(fault, errno, "entering the namespaces of the payload's mount");
 	return 0;
-}
-
-void payload_root_close(const struct payload_root *root)
-{
-	close(root->user);
-	close(root->mount);
-	close(root->host);
-	close(root->directory);
-	close(root->base);
 }
 
 /* The changes live in `changes`, or with -1 in the tmpfs. */

@@ -29,13 +29,14 @@ struct payload_root {
 };
 
 /* Make namespaces and mount the payload there, at a directory of the host that is none of the avoided paths
- * and none above or below one, since it is covered until rootfs_enter. Nothing changes for this process.
- * Returns 0, or -1 with a fault and a hint of what does not work here. */
+ * and none above or below one, since it is covered until rootfs_enter. This process then is in the user
+ * namespace, if there is one, and else where it was. Needs a single thread. Returns 0, or -1 with a fault and
+ * a hint of what does not work here; nothing has changed for this process then. */
 int payload_root_make(const struct payload_root_request *request, struct payload_root *root,
                       struct fault *fault);
 
-/* Enter the namespaces, with the same root and working directory as before. Needs a single thread. Returns 0,
- * or -1 with a fault. */
+/* Enter the mount namespace, with the same root and working directory as before. Returns 0, or -1 with a
+ * fault. */
 int payload_root_join(const struct payload_root *root, struct fault *fault);
 
 /* After payload_root_join: the payload as a root file system, open with O_PATH: as it is, or with `writable`

@@ -79,3 +79,9 @@ test('--extract writes the same tree as a launcher of this machine would', async
     expect(statSync(join(target, name)).mode).toBe(statSync(expected).mode);
   }
 });
+
+test.each(['mount', 'extract'])('root starts it in tier %s', async (tier) => {
+  // Its programs are for this machine: what is emulated is the launcher.
+  const ended = await runAs(root, [bundle, '--mode', tier, 'true'], { env: environment });
+  expect(ended).toMatchObject({ status: 0, stdout: '' });
+});
