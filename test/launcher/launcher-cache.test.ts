@@ -235,6 +235,16 @@ test('the four launchers that were used last stay', async () => {
   expect(readdirSync(cache).sort()).toEqual([name, ...expected].sort());
 });
 
+test('of two caches, as two first starts at once make them, the first one stays', async () => {
+  for (const cache of ['.rundle-cache-2', '.rundle-cache-1', '.rundle-cache-3']) {
+    mkdirSync(join(memory, cache), { mode: 0o700 });
+    writeFileSync(join(memory, cache, name), '');
+  }
+  await fill();
+  expect(cachesIn(memory)).toEqual(['.rundle-cache-1']);
+  expect(readFileSync(join(memory, '.rundle-cache-1', name)).equals(bytes)).toBe(true);
+});
+
 test('many first starts at once leave one cache with one launcher', async () => {
   const copies = Array.from({ length: 24 }, (_, i) =>
     join(place, `.rundle-launcher-${900000 + i}`),
