@@ -48,8 +48,10 @@ class LayeredCache implements BlobCache {
   readonly #readOnly: string[];
   readonly #holds: Holds | undefined;
   readonly #spooled = new Map<Digest, FileRange>();
+  /** Cache and digest of entries that turned out to be damaged. */
   readonly #rejected = new Set<string>();
-  readonly #shownFrom = new Map<Digest, string>();
+  /** The cache that `find` took a blob from. */
+  readonly #foundIn = new Map<Digest, string>();
   readonly #root: string | undefined;
   /** False when the cache could not take something: it will not take the next thing either. */
   #takes: boolean;
@@ -85,8 +87,7 @@ class LayeredCache implements BlobCache {
 
   async find(digest: Digest, size: number | undefined): Promise<FileRange | undefined> {
     const spooled = this.#spooled.get(digest);
-    if (spooled !== undefined)
-      return size === undefined || size === spooled.size ? spooled : undefined;
+    if (spooled !== undefined && (size === undefined || size === spooled.size)) return spooled;
     return (await this.#findOwn(digest, size)) ?? (await this.#findElsewhere(digest, size));
   }
 
@@ -123,8 +124,8 @@ class LayeredCache implements BlobCache {
 
   async reject(digest: Digest): Promise<void> {
     this.#spooled.delete(digest);
-    const from = this.#shownFrom.get(digest);
-    this.#shownFrom.delete(digest);
+    const from = this.#foundIn.get(digest);
+    this.#foundIn.delete(digest);
     if (from === undefined) return;
     if (from !== this.#root) {
       this.#rejected.add(`${from} ${digest}`);
@@ -155,10 +156,10 @@ class LayeredCache implements BlobCache {
     if (root === undefined || this.#rejected.has(`${root} ${digest}`)) return undefined;
     const entry = await findEntry(root, digest, size);
     if (entry === undefined) return undefined;
-    const path = this.#holds?.hold(entry.path, digest) ?? undefined;
+    const path = this.#holds?.hold(entry.path, digest);
     if (path === undefined) return undefined;
     await touch(path);
-    this.#shownFrom.set(digest, root);
+    this.#foundIn.set(digest, root);
     return { path, offset: 0, size: entry.size };
   }
 
@@ -167,7 +168,7 @@ class LayeredCache implements BlobCache {
       if (this.#rejected.has(`${root} ${digest}`)) continue;
       const entry = await findEntry(root, digest, size);
       if (entry === undefined) continue;
-      this.#shownFrom.set(digest, root);
+      this.#foundIn.set(digest, root);
       return { path: entry.path, offset: 0, size: entry.size, mayChange: true };
     }
     return undefined;
@@ -179,7 +180,7 @@ class LayeredCache implements BlobCache {
       fallback: this.#settings.fallback,
       onFallback: (reason) => this.#fallBack(reason),
       hold: (path) => {
-        this.#shownFrom.set(digest, this.#root ?? '');
+        this.#foundIn.set(digest, this.#root ?? '');
         this.#rejected.delete(`${this.#root} ${digest}`);
         return this.#holds?.hold(path, digest);
       },
@@ -187,6 +188,7 @@ class LayeredCache implements BlobCache {
     };
   }
 
+  /** From here on downloads go to the fallback directory; the user is told once. */
   #fallBack(reason: string): void {
     const { directory, remark } = this.#settings;
     if (this.#takes) {

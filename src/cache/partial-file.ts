@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, isDigest } from '../oci/digest.js';
-import { isOwner, lifeOf, NOBODY, type Owner, thisProcess, uniquePart } from './owner.js';
+import { isOwner, lifeOf, type Owner, thisProcess, uniquePart } from './owner.js';
 
 /** A file of another machine that has not grown for so long is left alone no more. Milliseconds. */
 const SILENCE = 60_000;
@@ -71,7 +71,6 @@ export function listPartials(directory: string, digest?: Digest): PartialFile[] 
 }
 
 function stateOf(path: string, owner: Owner, written: number): PartialFile['state'] {
-  if (owner === NOBODY) return 'free';
   if (owner === thisProcess()) return beingWritten.has(path) ? 'written' : 'free';
   const life = lifeOf(owner);
   if (life === 'unknown') return Date.now() - written < SILENCE ? 'written' : 'silent';
