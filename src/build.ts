@@ -22,7 +22,7 @@ import type { Platform } from './oci/platform.js';
 import type { Progress } from './progress/progress.js';
 import type { RegistryAccess } from './registry/access.js';
 import { applyOverrides, type OverriddenImage } from './rootfs/overrides.js';
-import { loadSource } from './source/open.js';
+import { loadSource, platformsOf } from './source/open.js';
 import { SharedWork } from './source/shared-work.js';
 import type { LoadedSource, SourceMaking } from './source/source.js';
 import type { SourceContext } from './source/transport.js';
@@ -41,7 +41,7 @@ export interface BuildRequest {
   output: string;
   /** Replace an existing output. */
   force: boolean;
-  /** Where the bundle is to start, each architecture once; without any, what the source has for this machine. */
+  /** Where the bundle is to start, each architecture once; without any, what the source has for this machine, and where a bundle starts. */
   platforms: readonly Platform[];
   changes: Changes;
   payload: PayloadRequest;
@@ -76,7 +76,9 @@ export async function buildBundle(
   request: BuildRequest,
   context: BuildContext,
 ): Promise<BundleSummary> {
-  return build(request, context, async (source, changes) => {
+  const asked = request.platforms;
+  const platforms = asked.length > 0 ? asked : await platformsOf(request.source);
+  return build({ ...request, platforms }, context, async (source, changes) => {
     const architecture = launcherArchitecture(source.config, request.source);
     const image = await applyOverrides(
       source.root,

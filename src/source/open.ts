@@ -1,4 +1,5 @@
 import { RundleError } from '../errors.js';
+import type { Platform } from '../oci/platform.js';
 import { directory } from './dir.js';
 import { docker } from './docker.js';
 import { dockerArchive } from './docker-archive.js';
@@ -68,6 +69,14 @@ export async function loadSource(
 ): Promise<LoadedSource> {
   const { transport, parsed } = understand(specification);
   return transport.load(parsed, context);
+}
+
+/**
+ * The platforms that a bundle is for, so that one made from it is for all of them, too; none for other sources. Errors as `loadSource`.
+ */
+export async function platformsOf(specification: string): Promise<readonly Platform[]> {
+  const { transport, parsed } = understand(specification);
+  return (await transport.platforms?.(parsed)) ?? [];
 }
 
 function understand(specification: string): { transport: Transport; parsed: SourceSpecification } {

@@ -38,6 +38,13 @@ export const run: Transport = {
     );
     return describe(bundle, launch, treeOf(payload, launch, where), where);
   },
+  async platforms({ location }) {
+    const { launchConfigs } = await openBundle(resolve(location));
+    return launchConfigs.map(({ architecture }) => ({
+      os: 'linux',
+      architecture: OCI_NAMES[architecture],
+    }));
+  },
 };
 
 /** The one for the platform asked for; without one the host's, or else the first. Throws E_PLATFORM. */

@@ -48,6 +48,8 @@ export interface Transport {
   /** Takes apart what follows the colon; undefined when it does not fit the syntax. */
   parse(rest: string): Omit<SourceSpecification, 'transport'> | undefined;
   load(specification: SourceSpecification, context: SourceContext): Promise<LoadedSource>;
+  /** What a source that is for certain platforms is built for, when none is asked for. */
+  platforms?(specification: SourceSpecification): Promise<readonly Platform[]>;
 }
 
 /** `PATH`, all of it. */

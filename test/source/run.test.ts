@@ -194,14 +194,23 @@ describe('a bundle for several platforms as a source', () => {
     expect(Object.keys(listing)).not.toContain('x86_64');
   });
 
-  it('can be made for all of them again, with the same payload', async () => {
-    const again = scratch.path('several-again.run');
-    build(several, again, '--platform', 'linux/arm64,linux/amd64');
-    const [one, other] = [await openBundle(several), await openBundle(again)];
-    expect(other.launchConfigs.map(({ id, root }) => [id, root])).toEqual(
-      one.launchConfigs.map(({ id, root }) => [id, root]),
-    );
-    expect(other.manifest.platforms).toEqual(one.manifest.platforms);
+  it.each([[[]], [['--platform', 'linux/arm64,linux/amd64']]])(
+    'is made for all of them again, with the same payload: %j',
+    async (options) => {
+      const again = scratch.path(`several-${options.length}.run`);
+      build(several, again, ...options);
+      const [one, other] = [await openBundle(several), await openBundle(again)];
+      expect(other.launchConfigs.map(({ id, root }) => [id, root])).toEqual(
+        one.launchConfigs.map(({ id, root }) => [id, root]),
+      );
+      expect(other.manifest.platforms).toEqual(one.manifest.platforms);
+    },
+  );
+
+  it('is made for one of them', async () => {
+    build(several, scratch.path('one.run'), '--platform', 'linux/arm64');
+    const { manifest } = await openBundle(scratch.path('one.run'));
+    expect([manifest.architectures, manifest.platforms]).toEqual([['aarch64'], undefined]);
   });
 
   it('reads the payload once', async () => {
