@@ -35,8 +35,9 @@ struct exercise {
 	char *reply;
 	struct exercise_node nodes[EXERCISE_NODES]; /* the first is the root */
 	unsigned count, next;
-	unsigned requests;      /* left */
-	unsigned failed, heard; /* answers with EIO, and all */
+	unsigned requests;          /* left */
+	unsigned failed, heard;     /* answers with EIO, and all */
+	struct payload_block ahead; /* to be decoded before it is asked for, if its size is not 0 */
 };
 
 #define EXPECT(condition)                                                                                    \
@@ -56,6 +57,10 @@ static int exercise_ask(struct exercise *exercise, uint32_t opcode, uint64_t nod
 	struct fuse_request request = {
 	    .header = &header, .body = body, .length = length, .reply = exercise->reply};
 	int result = fuse_answer(&exercise->server, &request);
+	struct payload_block ahead = exercise->ahead;
+	exercise->ahead.stored = 0;
+	if (ahead.stored != 0)
+		payload_load_ahead(exercise->server.payload, &ahead);
 	EXPECT(result >= 0 || result == -EIO || result == -also);
 	EXPECT(result <= (int)FUSE_REPLY_MAX);
 	exercise->heard++;
@@ -193,6 +198,14 @@ static void exercise_xattrs(struct exercise *exercise, uint64_t node)
 	free(names);
 }
 
+/* In the server another thread does this meanwhile. */
+static void exercise_follow(void *context, const struct payload_block *next, bool hit)
+{
+	struct exercise *exercise = context;
+	(void)hit;
+	exercise->ahead = *next;
+}
+
 /* All that there is to know about one node. */
 static void exercise_one(struct exercise *exercise, const struct exercise_node *node)
 {
@@ -227,6 +240,7 @@ static void exercise_served(struct exercise *exercise, struct payload *payload, 
 		return;
 	*exercise = (struct exercise){.reply = exercise->reply, .requests = requests};
 	exercise->server = (struct fuse_server_request){.payload = payload, .root = root, .owners = true};
+	payload_set_follower(payload, exercise_follow, exercise);
 	exercise->nodes[0] = (struct exercise_node){FUSE_ROOT_ID, S_IFDIR | 0755, 0};
 	exercise->count = 1;
 	while (exercise->next < exercise->count && exercise->requests > 0) {
