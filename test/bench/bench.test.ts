@@ -63,6 +63,7 @@ test('the whole benchmark gives every figure of every peer, and says which goals
   const { sections } = report();
   expect(sections.map(({ name }) => name)).toEqual([
     'build',
+    'pull',
     'start',
     'numpy',
     'find',

@@ -140,7 +140,7 @@ function makeselfCommand(tree, output) {
   return ['makeself', ...options, tree, output, 'benchmark', `./${startName}`];
 }
 
-function mksquashfs(tree, output) {
+export function mksquashfs(tree, output) {
   const options = ['-noappend', '-quiet', '-no-progress', '-b', '1M'];
   return ['mksquashfs', tree, output, ...options, '-comp', 'zstd', '-Xcompression-level', '9'];
 }

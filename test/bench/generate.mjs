@@ -31,7 +31,7 @@ export async function writeLargeTar(output, base, { files, bytes }) {
 }
 
 /** A ustar header (POSIX.1-2024, pax, "ustar Interchange Format"). */
-function tarHeader(name, type, size) {
+export function tarHeader(name, type, size) {
   const header = Buffer.alloc(512);
   const octal = (value, length) => `${value.toString(8).padStart(length - 1, '0')}\0`;
   header.write(name, 0);
@@ -49,7 +49,7 @@ function tarHeader(name, type, size) {
 }
 
 /** A source of bytes that look random and are the same every time. */
-function randomBytes(seed) {
+export function randomBytes(seed) {
   const key = createHash('sha256').update(seed).digest().subarray(0, 16);
   const cipher = createCipheriv('aes-128-ctr', key, Buffer.alloc(16));
   return (length) => cipher.update(Buffer.alloc(length));

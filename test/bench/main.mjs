@@ -9,6 +9,7 @@ import { makeInputs } from './inputs.mjs';
 import { stop, throwIfStopped } from './measure.mjs';
 import { measureNumpy } from './numpy.mjs';
 import { compileProbe } from './probe.mjs';
+import { measurePulls } from './pull.mjs';
 import { measureRandom } from './random.mjs';
 import { measureRead } from './read.mjs';
 import { sectionToMarkdown, summaryToMarkdown } from './report.mjs';
@@ -16,6 +17,7 @@ import { measureStarts } from './start.mjs';
 
 const sections = {
   build: { title: 'Build', measure: measureBuilds },
+  pull: { title: 'Pull from a registry', measure: measurePulls },
   start: { title: 'Start', measure: measureStarts },
   numpy: { title: 'Start of a Python program', measure: measureNumpy },
   find: { title: 'Metadata', measure: measureFind },
@@ -33,7 +35,7 @@ and goals as Markdown, each section as soon as it is measured: ${names.join(', '
 --scratch DIR  keep the generated images there for the next time (5 GB)
 --quick        small images: shows that everything works; the figures mean nothing
 
-Works in $TMPDIR, which needs 10 GB. As root it measures more: kernel mounts, starts by an ordinary user and by root, and
+Works in $TMPDIR, which needs 15 GB. As root it measures more: kernel mounts, starts by an ordinary user and by root, and
 starts after the page cache has been dropped.
 `;
 
