@@ -16,8 +16,8 @@ export interface Scene {
   server: TestServer;
   /** The source for rundle. */
   source: string;
-  /** Bytes of the large layer that were sent. */
-  sent(): number;
+  /** Every time the large layer was sent: from which byte on, and how many bytes. */
+  transfers: { from: number; sent: number }[];
   /** While it is closed, the large layer is sent up to its middle only. */
   gate: { isOpen: boolean };
   /** Path in the cache that the workspace's home has. */
@@ -41,7 +41,7 @@ export async function makeScene(): Promise<Scene> {
   const digest = image.layers[1]?.digest ?? '';
   const bytes = contents.blobs.get(digest) as Buffer;
   const gate = { isOpen: true };
-  let sent = 0;
+  const transfers: Scene['transfers'] = [];
   const server = await startFakeRegistry(
     { name: 'registry' },
     contents,
@@ -52,6 +52,8 @@ export async function makeScene(): Promise<Scene> {
         'content-length': bytes.length - from,
         'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}`,
       });
+      const transfer = { from, sent: 0 };
+      transfers.push(transfer);
       for (let at = from; at < bytes.length && !response.destroyed; ) {
         if (!gate.isOpen && at > bytes.length / 2) {
           await sleep(20);
@@ -60,7 +62,7 @@ export async function makeScene(): Promise<Scene> {
         const part = bytes.subarray(at, at + CHUNK);
         response.write(part);
         at += part.length;
-        sent += part.length;
+        transfer.sent += part.length;
         await sleep(2);
       }
       response.end();
@@ -74,7 +76,7 @@ export async function makeScene(): Promise<Scene> {
     large: { digest, hex: digest.slice('sha256:'.length), size: bytes.length, bytes },
     server,
     source,
-    sent: () => sent,
+    transfers,
     gate,
     cache: (...names) => place.path('.cache/rundle', ...names),
     build: (output, args = [], options = {}) => {
