@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { FileRange } from '#rundle/blob/file-range.js';
 import type { BlobCache } from '#rundle/registry/access.js';
@@ -47,10 +48,14 @@ it('a registry that is started anew is waited for', async () => {
     if (!path.endsWith(large()) || !first) return false;
     first = false;
     const { port } = restarting;
-    again = restarting.close().then(() => startFakeRegistry({ name: 'registry', port }, contents));
+    again = restarting
+      .close()
+      // Long enough that somebody is refused.
+      .then(() => sleep(300))
+      .then(() => startFakeRegistry({ name: 'registry', port }, contents));
     return true;
   });
-  const patience = { ...IMPATIENT, attempts: 10, firstWait: 10 };
+  const patience = { ...IMPATIENT, attempts: 12, firstWait: 10 };
   const { provenance } = await pull(top, `${restarting.host}/${REPOSITORY}:v1`, { patience });
   await again;
   expect(provenance.diffIds).toEqual(built.diffIds);
