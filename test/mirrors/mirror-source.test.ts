@@ -149,12 +149,12 @@ describe('the files', () => {
 
   it("are the system's with both sets of drop-ins, a later one winning", async () => {
     write(SYSTEM, rule('a', 'main') + rule('b', 'main') + rule('c', 'main') + rule('d', 'main'));
-    write(`${SYSTEM}.d/20-later.conf`, rule('b', 'later'));
-    write(
-      `${SYSTEM}.d/10-first.conf`,
-      rule('b', 'first') + rule('c', 'first') + rule('d', 'first'),
-    );
-    write(`${SYSTEM}.d/30.conf.off`, rule('b', 'off'));
+    // In an order that neither a directory's nor its reverse is.
+    for (const number of [30, 10, 50, 20, 40]) {
+      const more = number === 10 ? rule('c', 'first') + rule('d', 'first') : '';
+      write(`${SYSTEM}.d/${number}.conf`, rule('b', number === 50 ? 'later' : `${number}`) + more);
+    }
+    write(`${SYSTEM}.d/60.conf.off`, rule('b', 'off'));
     write(`${USER}.d/10.conf`, rule('d', 'user'));
     expect(await locations()).toEqual({ a: 'main', b: 'later', c: 'first', d: 'user' });
   });
