@@ -257,7 +257,7 @@ describe('a cache that cannot be written to', () => {
       place.settings.directory = place.path('view');
       await expectFallback(/^downloads are not cached: .*EROFS/);
     } finally {
-      execFileSync('umount', [place.path('view')]);
+      execFileSync('umount', ['-l', place.path('view')]);
     }
   });
 
@@ -284,7 +284,7 @@ describe('a cache that cannot be written to', () => {
       ]);
       expect(filesBelow(cache())).toEqual(['CACHEDIR.TAG', `blobs/sha256/${small.hex}`]);
     } finally {
-      execFileSync('umount', [cache()]);
+      execFileSync('umount', ['-l', cache()]);
     }
   });
 
@@ -302,7 +302,7 @@ describe('a cache that cannot be written to', () => {
         await partial.discard();
       });
     } finally {
-      execFileSync('umount', [place.path('fallback')]);
+      execFileSync('umount', ['-l', place.path('fallback')]);
     }
   });
 });

@@ -174,7 +174,7 @@ describe('beside a build', () => {
         [],
       );
     } finally {
-      execFileSync('umount', [disk]);
+      execFileSync('umount', ['-l', disk]);
     }
     expect(scene.place.leftovers()).toEqual([]);
     expect(await scene.build('two')).toEqual(fine);
