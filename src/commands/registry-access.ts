@@ -47,8 +47,8 @@ export interface RegistryValues {
 const MAX_PASSWORD = 64 * 1024;
 
 /**
- * How the registries of a build are reached: by options, then by what the environment says. `input` is standard input. Throws E_USAGE for options that do
- * not fit together or the source.
+ * How the registries of a build are reached: by options, then by what the environment says. `input` is standard input. Throws E_USAGE for
+ * options that do not fit together or the source.
  */
 export async function registryAccess(
   source: string,

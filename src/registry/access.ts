@@ -67,9 +67,9 @@ export interface Endpoint {
 }
 
 /**
- * Where a reference is looked for, in this order; the first that has it gives it, and what a mirror does not have is asked from the next. The last one is
- * the origin, unless the configuration moves or blocks it. Mirrors that serve only digests, or only tags, are left out by the source where they
- * do not apply. Throws E_USAGE for a host that may not be used, E_FORMAT for a malformed configuration.
+ * Where a reference is looked for, in this order; the first that has it gives it, and what a mirror does not have is asked from the next.
+ * The last one is the origin, unless the configuration moves or blocks it. Mirrors that serve only digests, or only tags, are left out by
+ * the source where they do not apply. Throws E_USAGE for a host that may not be used, E_FORMAT for a malformed configuration.
  */
 export type MirrorSource = (reference: Reference) => Promise<readonly Endpoint[]>;
 

@@ -3,8 +3,9 @@ import { RundleError } from '../errors.js';
 import type { Answer } from './exchange.js';
 
 /**
- * A small body as a whole; one that came compressed although nobody asked for it is uncompressed when it is not JSON as it stands. Throws E_FORMAT, before reading it all, when
- * it is larger than `limit` bytes; `where` begins the message. A connection that breaks is a PassingFault.
+ * A small body as a whole; one that came compressed although nobody asked for it is uncompressed when it is not JSON as it stands. Throws
+ * E_FORMAT, before reading it all, when it is larger than `limit` bytes; `where` begins the message. A connection that breaks is a
+ * PassingFault.
  */
 export async function readAnswer(answer: Answer, limit: number, where: string): Promise<Buffer> {
   const tooLarge = () =>
@@ -36,8 +37,8 @@ export function isGzip(answer: Answer): boolean {
 }
 
 /**
- * The codes of a registry's error body (distribution spec, "Error Codes"), such as `MANIFEST_UNKNOWN`. The texts beside them are left alone: a server
- * may repeat there what it was sent. Reads little, and never throws.
+ * The codes of a registry's error body (distribution spec, "Error Codes"), such as `MANIFEST_UNKNOWN`. The texts beside them are left
+ * alone: a server may repeat there what it was sent. Reads little, and never throws.
  */
 export async function errorCodes(answer: Answer): Promise<string[]> {
   try {

@@ -35,8 +35,9 @@ export class Authenticator {
   }
 
   /**
-   * The field to try again with after a request with `used` was answered by `field`, its `WWW-Authenticate`, from `url`. Requests that fail at the same
-   * time share one renewal. Throws E_AUTH when there are no credentials, or they were refused; E_NETWORK for a challenge that cannot be understood.
+   * The field to try again with after a request with `used` was answered by `field`, its `WWW-Authenticate`, from `url`. Requests that
+   * fail at the same time share one renewal. Throws E_AUTH when there are no credentials, or they were refused; E_NETWORK for a challenge
+   * that cannot be understood.
    */
   async respond(field: string | undefined, used: string | undefined, url: URL): Promise<string> {
     if (this.#renewal === undefined && this.#authorization !== used) {
@@ -144,8 +145,8 @@ export class Authenticator {
 const HARMLESS = /^(?:repository(?:\([a-z]+\))?:[a-z0-9][a-z0-9._/:-]{0,511}:pull|[a-z]{1,32})$/;
 
 /**
- * The scopes to ask for: to pull this repository, and what the challenge asks for, because some registries know a repository by another path. Anything more than
- * to pull is left out.
+ * The scopes to ask for: to pull this repository, and what the challenge asks for, because some registries know a repository by another
+ * path. Anything more than to pull is left out.
  */
 function scopesOf(challenge: Challenge, repository: string): string[] {
   const offered = (challenge.parameters.get('scope') ?? '').split(' ').slice(0, 8);

@@ -18,9 +18,9 @@ const SYSTEM_FILES: readonly string[] = [
 const MAX_FILES = 2000;
 
 /**
- * The certificates in PEM that servers may be signed by: Node's own list; the files in `SSL_CERT_FILE` and `SSL_CERT_DIR` (several, divided by colons), or the
- * system's list when neither is set; `NODE_EXTRA_CA_CERTS`; and `extra`, texts in PEM. Throws E_USAGE for a file that is named and cannot be
- * used.
+ * The certificates in PEM that servers may be signed by: Node's own list; the files in `SSL_CERT_FILE` and `SSL_CERT_DIR` (several,
+ * divided by colons), or the system's list when neither is set; `NODE_EXTRA_CA_CERTS`; and `extra`, texts in PEM. Throws E_USAGE for a
+ * file that is named and cannot be used.
  */
 export async function trustedCertificates(
   environment: Environment,

@@ -27,9 +27,9 @@ const WORTH_AN_ATTEMPT = 1024 * 1024;
 const MAX_CONNECTIONS = 1000;
 
 /**
- * Fetches one blob from one endpoint into `partial`, going on from what is there, over as many connections as it takes, and verifies size and digest. Afterwards `partial` holds
- * exactly the blob; completing or keeping it is the caller's. Throws E_DIGEST when it is not what was announced, E_SOURCE when it is
- * not there, E_OUTPUT, and as `EndpointSession.get`.
+ * Fetches one blob from one endpoint into `partial`, going on from what is there, over as many connections as it takes, and verifies size
+ * and digest. Afterwards `partial` holds exactly the blob; completing or keeping it is the caller's. Throws E_DIGEST when it is not what
+ * was announced, E_SOURCE when it is not there, E_OUTPUT, and as `EndpointSession.get`.
  */
 export async function downloadBlob(
   session: EndpointSession,

@@ -39,8 +39,9 @@ export class EndpointSession {
   }
 
   /**
-   * `GET /v2/REPOSITORY/PATH`, and what `use` makes of the answer, tried again where that may help. The answer's status is neither 401, 403, 429 nor 5xx. Throws E_AUTH for the first
-   * two, E_NETWORK for the others and when there is no answer, or only a part of it; and what `use` throws.
+   * `GET /v2/REPOSITORY/PATH`, and what `use` makes of the answer, tried again where that may help. The answer's status is neither 401,
+   * 403, 429 nor 5xx. Throws E_AUTH for the first two, E_NETWORK for the others and when there is no answer, or only a part of it; and
+   * what `use` throws.
    */
   get<T>(
     path: string,

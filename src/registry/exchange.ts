@@ -53,8 +53,8 @@ export class Connections {
   }
 
   /**
-   * Sends a request and gives the answer, whatever its status; redirects are not followed. `where` begins messages. Throws E_NETWORK when there is no answer,
-   * as a PassingFault where another attempt may help; E_USAGE for proxies and certificates that cannot be used.
+   * Sends a request and gives the answer, whatever its status; redirects are not followed. `where` begins messages. Throws E_NETWORK when
+   * there is no answer, as a PassingFault where another attempt may help; E_USAGE for proxies and certificates that cannot be used.
    */
   async send(request: Request, where: string): Promise<Answer> {
     const { url, method, headers, body, insecure } = request;

@@ -28,8 +28,8 @@ export interface FetchedDocument {
 }
 
 /**
- * Gets a manifest or index by tag or digest. `where` begins messages. Throws E_SOURCE when the repository or the tag is not there, saying which; E_DIGEST, E_FORMAT,
- * E_UNSUPPORTED for schema 1 and for what is no image; and as `EndpointSession.get`.
+ * Gets a manifest or index by tag or digest. `where` begins messages. Throws E_SOURCE when the repository or the tag is not there, saying
+ * which; E_DIGEST, E_FORMAT, E_UNSUPPORTED for schema 1 and for what is no image; and as `EndpointSession.get`.
  */
 export async function fetchDocument(
   session: EndpointSession,

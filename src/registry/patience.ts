@@ -31,8 +31,8 @@ export class PassingFault extends Error {
 }
 
 /**
- * Calls `attempt` until it succeeds or fails for good; a PassingFault is tried again after a wait that doubles, with some chance in it so that many nodes
- * do not come back at once. Throws what `attempt` throws, a PassingFault's own error in the end.
+ * Calls `attempt` until it succeeds or fails for good; a PassingFault is tried again after a wait that doubles, with some chance in it so
+ * that many nodes do not come back at once. Throws what `attempt` throws, a PassingFault's own error in the end.
  */
 export async function persist<T>(
   attempt: () => Promise<T>,

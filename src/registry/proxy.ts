@@ -5,9 +5,9 @@ import { isLoopback } from './endpoint.js';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The proxy that the environment names for `url`: `https_proxy` or `http_proxy` by the URL's protocol, unless `no_proxy` lists its host. The names in lower
- * case count first. This machine itself is never asked through a proxy. Throws E_USAGE for a proxy that is not `http:` or `https:`, without
- * repeating its address, which may hold a password.
+ * The proxy that the environment names for `url`: `https_proxy` or `http_proxy` by the URL's protocol, unless `no_proxy` lists its host.
+ * The names in lower case count first. This machine itself is never asked through a proxy. Throws E_USAGE for a proxy that is not `http:`
+ * or `https:`, without repeating its address, which may hold a password.
  */
 export function proxyFor(url: URL, environment: Environment): URL | undefined {
   const name = url.protocol === 'https:' ? 'https_proxy' : 'http_proxy';
@@ -27,8 +27,8 @@ function variable(environment: Environment, name: string): string | undefined {
 }
 
 /**
- * Whether a list such as `.example.org,10.0.0.0/8,host:8080` covers the URL: `*` is everything, a name covers itself and what is below it, one with a
- * dot or `*.` in front only what is below, addresses and networks cover addresses, a port must be the same.
+ * Whether a list such as `.example.org,10.0.0.0/8,host:8080` covers the URL: `*` is everything, a name covers itself and what is below it,
+ * one with a dot or `*.` in front only what is below, addresses and networks cover addresses, a port must be the same.
  */
 function isExempt(url: URL, list: string): boolean {
   const hostname = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');

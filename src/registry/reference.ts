@@ -44,8 +44,8 @@ export function isRepository(text: string): boolean {
 }
 
 /**
- * Reads what stands behind `docker://`: `[HOST[:PORT]/]NAME[:TAG][@DIGEST]` with Docker's rules (no host, or a first component that cannot be one,
- * means Docker Hub; a single name there lies in `library`; no tag and no digest means `latest`), or Enroot's
+ * Reads what stands behind `docker://`: `[HOST[:PORT]/]NAME[:TAG][@DIGEST]` with Docker's rules (no host, or a first component that cannot
+ * be one, means Docker Hub; a single name there lies in `library`; no tag and no digest means `latest`), or Enroot's
  * `[USER@][HOST#]NAME[:TAG][@DIGEST]`. Throws E_USAGE that says which part is wrong.
  */
 export function parseReference(text: string): Reference {

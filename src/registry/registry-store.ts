@@ -53,8 +53,8 @@ export class RegistryStore implements BlobStore {
   }
 
   /**
-   * The descriptor of what the reference names. A tag is asked from the registry every time, a digest only when the cache has not got it. Errors as
-   * `fetchDocument`.
+   * The descriptor of what the reference names. A tag is asked from the registry every time, a digest only when the cache has not got it.
+   * Errors as `fetchDocument`.
    */
   async resolve(): Promise<Descriptor> {
     const { tag, digest } = this.#reference;
@@ -71,7 +71,8 @@ export class RegistryStore implements BlobStore {
   }
 
   /**
-   * The place of a blob on disk, fetched if need be; `role` says what it is, because registries keep manifests apart. Throws as `fetchDocument` and `downloadBlob`.
+   * The place of a blob on disk, fetched if need be; `role` says what it is, because registries keep manifests apart. Throws as
+   * `fetchDocument` and `downloadBlob`.
    */
   locate(digest: Digest, where: string, role: BlobRole): Promise<FileRange> {
     const known = this.#pending.get(digest);

@@ -29,8 +29,8 @@ const schema = z.object({ token: token.nullish(), access_token: token.nullish() 
 
 /**
  * Gets a token from the server that a registry's challenge names: by GET with the user's name and password or without
- * any, and by POST with an identity token (distribution's token specification, and its OAuth2 variant). `where` begins messages. Throws E_AUTH when
- * credentials are refused or must not be sent there, E_NETWORK when the server gives no token.
+ * any, and by POST with an identity token (distribution's token specification, and its OAuth2 variant). `where` begins messages. Throws
+ * E_AUTH when credentials are refused or must not be sent there, E_NETWORK when the server gives no token.
  */
 export async function fetchToken(
   connections: Connections,
@@ -108,8 +108,8 @@ export function basic({ username, password }: { username: string; password: stri
 }
 
 /**
- * A registry over TLS may name any token server over TLS: that is how Docker Hub does it. One on this machine may name one on this machine. Credentials go nowhere
- * else, and without them plain HTTP needs `--insecure`.
+ * A registry over TLS may name any token server over TLS: that is how Docker Hub does it. One on this machine may name one on this
+ * machine. Credentials go nowhere else, and without them plain HTTP needs `--insecure`.
  */
 function realmUrl({ realm, registry, credentials, insecure }: TokenRequest, where: string): URL {
   const fail = (why: string, hint?: string) =>
