@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
-import { chownSync, mkdirSync, mkdtempSync, utimesSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import fsExtra from 'fs-extra';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { leftIn } from './support/leftovers.js';
+import { leftIn, until } from './support/leftovers.js';
 import { compilePhase, killAt, type Phase, stride, type Victim } from './support/phase.js';
-import { type Profile, profiles, root, runAs, user } from './support/profile.js';
+import { type Profile, profiles, runAs } from './support/profile.js';
 import {
   endProcesses,
   goneExcept,
@@ -19,8 +19,8 @@ let place: Workplace;
 let bundle: string;
 let phase: string;
 let before: Traces;
-/** Where each user's launchers are kept for the next start; in memory, as a session's runtime directory is. */
-let runtime: Record<Profile['name'], string>;
+/** What each user finds as /dev/shm, where launchers are kept for the next start: nobody else's come and go there. */
+let memory: Record<Profile['name'], string>;
 
 beforeAll(() => {
   place = makeWorkplace();
@@ -31,21 +31,41 @@ beforeAll(() => {
   build(`dir:${rootfs}`, bundle, '--cmd', '["/bin/sh"]', '--env', 'PATH=/bin');
   phase = compilePhase(place.directory);
   before = tracesBefore(place);
-  const makeRuntime = ({ uid }: Profile) => {
+  const makeMemory = () => {
     const directory = mkdtempSync('/dev/shm/rundle-test-');
-    chownSync(directory, uid, uid);
+    chmodSync(directory, 0o1777);
     return directory;
   };
-  runtime = { root: makeRuntime(root), user: makeRuntime(user) };
+  memory = { root: makeMemory(), user: makeMemory() };
 });
 
 afterEach(() => endProcesses(place));
 afterAll(() => {
-  for (const directory of Object.values(runtime ?? {})) fsExtra.removeSync(directory);
+  for (const directory of Object.values(memory ?? {})) fsExtra.removeSync(directory);
   place?.remove();
 });
 
-const emptyDirectory = (directory: string) => fsExtra.emptyDirSync(directory);
+/** The same user, to whom /dev/shm is a directory of these tests. */
+function withOwnMemory(profile: Profile): Profile {
+  const script = 'mount --bind "$0" /dev/shm && exec "$@"';
+  const words = ['unshare', '-m', 'sh', '-c', script, memory[profile.name]];
+  return { ...profile, prefix: [...words, ...profile.prefix] };
+}
+
+/** Let a start put its launcher into the cache, unless it is there. */
+async function fillCache(profile: Profile): Promise<void> {
+  const directory = memory[profile.name];
+  const isFull = () =>
+    readdirSync(directory).some((cache) =>
+      readdirSync(join(directory, cache)).some((name) => name.startsWith('launcher-')),
+    );
+  if (isFull()) return;
+  const started = await runAs(profile, [bundle, 'true'], { env: tracedEnvironment(place) });
+  expect(started).toMatchObject({ status: 0, stderr: '' });
+  await until('the launcher in the cache', isFull);
+}
+
+const emptyCache = (profile: Profile) => fsExtra.emptyDirSync(memory[profile.name]);
 
 /** What a kill may leave: one private copy of the launcher, when it came before the launcher had removed it. */
 const copies = () => leftIn(place.scratch).filter((name) => /^\.rundle-launcher-\d+$/.test(name));
@@ -59,12 +79,14 @@ async function nothingStays(profile: Profile): Promise<void> {
   });
   expect(next).toMatchObject({ status: 0, stderr: '' });
   expect(await goneExcept(place, before)).toEqual([]);
+  const kept = readdirSync(memory[profile.name]);
+  expect(kept.filter((name) => !name.startsWith('.rundle-cache-'))).toEqual([]);
 }
 
 interface Killing {
   env: NodeJS.ProcessEnv;
   /** Done before each start. */
-  prepare: () => void;
+  prepare: () => void | Promise<void>;
   judge: (ended: Phase, number: number) => void;
   /** How many copies of the launcher one kill may leave. */
   left: number;
@@ -81,7 +103,7 @@ async function killAtPhases(
   let kills = 0;
   for (let number = 1; ; number += step) {
     const known = copies();
-    prepare();
+    await prepare();
     const command = [bundle, ...words, 'witness', 'exit', '9'];
     const ended = await killAt(profile, phase, victim, number, command, env);
     if (!ended.killed) {
@@ -100,24 +122,9 @@ async function killAtPhases(
 
 /** What the header finds: no cache of launchers, an empty one, or one that holds its launcher. */
 const caches = [
-  {
-    name: 'without a cache',
-    prepare: () => {},
-    environment: () => ({ RUNDLE_LAUNCHER_CACHE: 'no' }),
-    left: 1,
-  },
-  {
-    name: 'with an empty cache',
-    prepare: emptyDirectory,
-    environment: (directory: string) => ({ XDG_RUNTIME_DIR: directory }),
-    left: 1,
-  },
-  {
-    name: 'with a cache that holds its launcher',
-    prepare: () => {},
-    environment: (directory: string) => ({ XDG_RUNTIME_DIR: directory }),
-    left: 0,
-  },
+  { name: 'without a cache', prepare: () => {}, cache: 'no', left: 1 },
+  { name: 'with an empty cache', prepare: emptyCache, cache: undefined, left: 1 },
+  { name: 'with a cache that holds its launcher', prepare: fillCache, cache: undefined, left: 0 },
 ] as const;
 
 const modes = [
@@ -136,7 +143,12 @@ function startsOrSaysWhyNot({ end, stderr }: Phase, number: number): void {
   if (end.startsWith('exit 12')) expect(stderr, `phase ${number}`).toMatch(/^rundle: /);
 }
 
-describe.each(profiles)('as $name', (profile) => {
+describe.each(profiles)('as $name', (user) => {
+  let profile: Profile;
+  beforeAll(() => {
+    profile = withOwnMemory(user);
+  });
+
   describe.each(modes)('with $options', ({ options }) => {
     const mode = wordsOf(options);
 
@@ -173,13 +185,15 @@ describe.each(profiles)('as $name', (profile) => {
     await nothingStays(profile);
   });
 
-  describe.each(caches)('in the header, $name', ({ prepare, environment, left }) => {
+  describe.each(caches)('in the header, $name', ({ prepare, cache, left }) => {
     const words = wordsOf([]);
     const killHeader = (options: readonly string[], step: number) =>
       killAtPhases(profile, { name: 'header', options }, words, step, {
-        prepare: () => prepare(runtime[profile.name]),
-        env: { ...tracedEnvironment(place), ...environment(runtime[profile.name]) },
-        judge: ({ end }) => expect(end).toBe('signal 9'),
+        prepare: () => prepare(profile),
+        env: { ...tracedEnvironment(place), RUNDLE_LAUNCHER_CACHE: cache },
+        // What a command of the launcher does may come after the program's end.
+        judge: ({ end }) =>
+          expect(end).toMatch(options.includes('-c') ? /^(signal|exit) 9$/ : 'signal 9'),
         left,
       });
 

@@ -14,7 +14,8 @@ export interface Trace {
  * process carries its name, those in the container by a variable of a family that is passed on.
  */
 export function tracedEnvironment(place: Workplace): NodeJS.ProcessEnv {
-  return { ...process.env, TMPDIR: place.scratch, NCCL_TEST_PLACE: place.scratch };
+  const { XDG_RUNTIME_DIR: _, ...rest } = process.env;
+  return { ...rest, TMPDIR: place.scratch, NCCL_TEST_PLACE: place.scratch };
 }
 
 /** Processes, other than zombies, that were started with the traced environment of `place`. */
@@ -61,7 +62,7 @@ export function hostMounts(): string[] {
 
 /** Files by which a start would show. A launcher that is kept for the next start is not a leftover. */
 export function filesOf(place: Workplace): string[] {
-  const shared = ['/dev/shm', '/tmp', '/var/tmp', process.env.XDG_RUNTIME_DIR ?? ''];
+  const shared = ['/dev/shm', '/tmp', '/var/tmp'];
   const names = (directory: string) => {
     try {
       return readdirSync(directory).map((name) => `${directory}/${name}`);
