@@ -15,6 +15,10 @@
 /* Large enough for every request of a read-only tree; the kernel refuses to read into less than 8 KiB. */
 #define INPUT_SIZE (64u << 10)
 
+/* What a thread beyond the first takes for an answer and for decoding: taken from the cache, so that all of
+ * the server stays below 48 MB however many there are. */
+#define THREAD_COST (FUSE_REPLY_MAX + (512u << 10))
+
 struct session {
 	const struct fuse_server_request *request;
 	int device;
@@ -152,6 +156,7 @@ int fuse_serve(const struct fuse_server_request *request, struct fault *fault)
 		return fault_set(fault, ENOMEM, "starting the FUSE server");
 	if (serve_one(&first, true, fault) <= 0)
 		return -1;
+	payload_limit_data(request->payload, PAYLOAD_CACHE_DATA - (request->device_count - 1) * THREAD_COST);
 	fuse_read_ahead_start(request->payload);
 	for (unsigned index = 1; index < request->device_count; index++)
 		start_thread(request, request->devices[index]);

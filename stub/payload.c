@@ -223,6 +223,12 @@ void payload_close(struct payload *payload)
 	free(payload);
 }
 
+void payload_limit_data(struct payload *payload, size_t bytes)
+{
+	size_t blocks = bytes / payload->block_size;
+	payload->data.capacity = blocks > 4 ? (unsigned)blocks : 4;
+}
+
 uint64_t payload_root(const struct payload *payload)
 {
 	return payload->root;

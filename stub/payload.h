@@ -80,6 +80,10 @@ struct payload_listing {
 struct payload *payload_open(int fd, uint64_t offset, uint64_t size, struct fault *fault);
 void payload_close(struct payload *payload);
 
+/* Let the cache of decoded contents take at most `bytes` instead of PAYLOAD_CACHE_DATA, though never less
+ * than four blocks; before other threads read. */
+void payload_limit_data(struct payload *payload, size_t bytes);
+
 uint64_t payload_root(const struct payload *payload);        /* reference of the root directory */
 uint32_t payload_inode_count(const struct payload *payload); /* as the image claims */
 uint32_t payload_block_size(const struct payload *payload);  /* 4096 to 1048576 */
