@@ -28,6 +28,13 @@ static const uint64_t room = 16 << 20;
 
 static const mode_t others_write = S_IWGRP | S_IWOTH;
 
+/* Whether this is root of the first user namespace, to whom /proc/sys belongs. */
+static bool is_machine_root(void)
+{
+	struct stat status;
+	return stat("/proc/sys", &status) != 0 || status.st_uid == geteuid();
+}
+
 static bool in_memory_and_executable(int directory)
 {
 	struct statfs status;
@@ -133,7 +140,8 @@ int launcher_cache_open(void)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	int base = runtime != NULL && runtime[0] == '/' ? open_base(runtime, true) : -1;
-	if (base < 0)
+	/* A container may have the machine's /dev/shm, and its root be the machine's by number. */
+	if (base < 0 && !is_machine_root())
 		base = open_base("/dev/shm", false);
 	if (base < 0)
 		return -1;

@@ -3,6 +3,7 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -101,25 +102,33 @@ async function measureAs(user, context) {
   } finally {
     probe.end();
     forgetLauncher(home, bundle);
+    if (home.memory !== '/dev/shm') {
+      rmSync(home.memory, { recursive: true, force: true });
+    }
   }
 }
 
 const asOrdinaryUser = ['setpriv', `--reuid=${ordinary}`, `--regid=${ordinary}`, '--clear-groups'];
 
-/** Without a runtime directory, so that the launcher is kept in /dev/shm. */
+/** Without a run-time directory, so that the launcher is kept in /dev/shm; root, for whom it is not, has one there. */
 function makeHome(user, { work }) {
   const owner = process.getuid() === 0 && user === 'user' ? ordinary : process.getuid();
   const home = join(work, `home-${user}`);
   mkdirSync(home, { mode: 0o700 });
   chownSync(home, owner, owner);
-  return { path: home, owner, env: { PATH: process.env.PATH, HOME: home } };
+  const env = { PATH: process.env.PATH, HOME: home };
+  if (owner !== 0) {
+    return { path: home, owner, env, memory: '/dev/shm' };
+  }
+  const memory = mkdtempSync('/dev/shm/rundle-bench-');
+  return { path: home, owner, env: { ...env, XDG_RUNTIME_DIR: memory }, memory };
 }
 
 /** Where a start has kept the launcher for the next one (stub/README.md, "The cache of the launcher"). */
-function keptLaunchers({ owner }, { launcher }) {
-  return readdirSync('/dev/shm')
+function keptLaunchers({ owner, memory }, { launcher }) {
+  return readdirSync(memory)
     .filter((name) => name.startsWith('.rundle-cache-'))
-    .map((name) => join('/dev/shm', name))
+    .map((name) => join(memory, name))
     .filter((cache) => statSync(cache, { throwIfNoEntry: false })?.uid === owner)
     .map((cache) => join(cache, `launcher-${launcher.sha256}`))
     .filter((file) => existsSync(file));

@@ -21,9 +21,13 @@ afterAll(() => place?.remove());
 
 /** Lines of a shell: $1 is the bundle, "$@" a start of it by `profile`, and /dev/shm is empty. */
 async function beside(profile: Profile, tier: string, ...lines: string[]): Promise<string[]> {
+  const memory = 'mount -t tmpfs -o mode=1777 tmpfs /dev/shm';
   const script = [
-    'mount -t tmpfs -o mode=1777 tmpfs /dev/shm',
-    'cached() { for file in /dev/shm/.rundle-cache-*/launcher-*; do [ -e "$file" ] && return; done; return 1; }',
+    // Root keeps nothing in /dev/shm as such.
+    profile.uid === 0
+      ? `${memory}; export XDG_RUNTIME_DIR=/dev/shm/run; mkdir -m 0700 "$XDG_RUNTIME_DIR"`
+      : memory,
+    'cached() { for file in /dev/shm/.rundle-cache-*/launcher-* /dev/shm/run/.rundle-cache-*/launcher-*; do [ -e "$file" ] && return; done; return 1; }',
     ...lines,
   ].join('\n');
   const start = [...profile.prefix, bundle, '-q', '--mode', tier];
@@ -52,7 +56,7 @@ describe.each(profiles)('$name', (profile) => {
       const [a, b] = [first, second].map((line) => JSON.parse(line ?? '') as Witness);
       expect(b).toEqual({ ...a, pid: b?.pid, env: b?.env });
       expect(b?.env.toSorted()).toEqual(a?.env.toSorted());
-      expect(renewed).toMatch(/^\/dev\/shm\/\.rundle-cache-/);
+      expect(renewed).toMatch(/^\/dev\/shm\/(run\/)?\.rundle-cache-/);
       expect(await settled(place.scratch)).toEqual([]);
     });
 
@@ -62,6 +66,7 @@ describe.each(profiles)('$name', (profile) => {
         tier,
         '"$@" sleep 600 & program=$!',
         'until cached; do sleep 0.02; done',
+        'until [ "$(cat /proc/$program/comm)" = sleep ]; do sleep 0.02; done',
         // Each process that has ended, and its parent.
         'sleep 0.1; ps -e -o stat= -o ppid= | while read -r state parent; do',
         '  case $state,$parent in Z*,$program) echo dead ;; esac',

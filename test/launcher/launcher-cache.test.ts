@@ -80,13 +80,16 @@ function only(directory: string): string {
   return join(directory, caches[0] ?? '');
 }
 
-/** Runs `script` with $1 = this file's launcher and $2 = a bundle where /dev/shm is a file system of its own. */
-function besideOwnShm(options: string, script: string): string {
+/**
+ * Runs `script` with $1 = this file's launcher and $2 = a bundle where /dev/shm is a file system of its own. What it starts
+ * is started by the user 12345, or by `prefix`.
+ */
+function besideOwnShm(options: string, script: string, prefix = user): string {
   const words = [
     'mount -t tmpfs -o "$1" tmpfs /dev/shm; shift',
     'start() {',
     '  copy=$3/.rundle-launcher-2; cp "$1" "$copy"',
-    '  "$copy" temporary 0 "$2" --version >/dev/null',
+    `  ${prefix.join(' ')} "$copy" temporary 0 "$2" --version >/dev/null`,
     // Until this shell, the first process of its namespace, is the only one.
     '  while set -- /proc/[0-9]* && [ "$#" -gt 1 ]; do sleep 0.02; done',
     '}',
@@ -124,9 +127,10 @@ test('RUNDLE_LAUNCHER_CACHE=no leaves nothing', async () => {
 });
 
 describe('without a run-time directory in memory that is the user’s alone, /dev/shm', () => {
-  const runtime = 'XDG_RUNTIME_DIR=$(mktemp -d "$3/run-XXXXXX"); export XDG_RUNTIME_DIR';
+  const runtime =
+    'XDG_RUNTIME_DIR=$(mktemp -d "$3/run-XXXXXX"); chown 12345 "$XDG_RUNTIME_DIR"; export XDG_RUNTIME_DIR';
   const tmpfs = (options: string) =>
-    `${runtime}; mount -t tmpfs -o mode=0700,${options} tmpfs "$XDG_RUNTIME_DIR"`;
+    `${runtime}; mount -t tmpfs -o mode=0700,uid=12345,${options} tmpfs "$XDG_RUNTIME_DIR"`;
   test.each([
     ['none is named', ':'],
     ['a relative name', 'export XDG_RUNTIME_DIR=memory; cd "$3"'],
@@ -135,7 +139,7 @@ describe('without a run-time directory in memory that is the user’s alone, /de
     ['read-only', tmpfs('ro')],
     ['full', tmpfs('size=1m')],
     ['writable for the group', tmpfs('mode=0770')],
-    ['another user’s, as after sudo', tmpfs('uid=12345')],
+    ['another user’s, as after sudo', tmpfs('uid=54321')],
   ])('%s', (_, script) => {
     const list =
       'ls -A /dev/shm/.rundle-cache-*; ls -A "${XDG_RUNTIME_DIR-/nonexistent}" 2>/dev/null || :';
@@ -149,6 +153,10 @@ describe('without a run-time directory in memory that is the user’s alone, /de
     ['where others can rename', 'mode=0777'],
   ])('is not used either: %s', (_, options) => {
     expect(besideOwnShm(options, 'start "$@"; ls -A /dev/shm')).toBe('');
+  });
+
+  test('is not used by root, whose number a container that shares it may have too', () => {
+    expect(besideOwnShm('mode=1777', 'start "$@"; ls -A /dev/shm', [])).toBe('');
   });
 });
 

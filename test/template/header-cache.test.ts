@@ -199,20 +199,24 @@ describe.each(caching)('%s', (label, shell) => {
   });
 
   test('/dev/shm, unless others could rename what is there, or nothing may be executed', () => {
-    const run = (options: string, then = ':') => {
+    const run = (options: string, then = ':', prefix: readonly string[] = user) => {
+      const owner = prefix === user ? '12345:12345' : '0:0';
       const script = [
         'mount -t tmpfs -o "$1" tmpfs /dev/shm',
-        'cp -a "$2" /dev/shm',
+        'cp -a "$2" /dev/shm; chown -R "$3" /dev/shm/.rundle-cache-*',
         then,
-        'shift 2; exec "$@"',
+        'shift 3; exec "$@"',
       ].join('\n');
-      const words = ['dash', '-euc', script, 'dash', options, cache, ...shell, bundle];
+      const start = [...prefix, ...shell, bundle];
+      const words = ['dash', '-euc', script, 'dash', options, cache, owner, ...start];
       const settings = { PATH: env.PATH, TMPDIR: env.TMPDIR };
       const ended = place.run(['unshare', '-m', ...words], { env: settings });
       expect(ended.status).toBe(42);
       return ended.report?.arg[1];
     };
     expect(run('mode=1777')).toBe('cached');
+    // Root of a container that shares it may have the same number.
+    expect(run('mode=1777', ':', [])).toBe('temporary');
     expect(run('mode=0777')).toBe('temporary');
     expect(run('mode=1777,noexec')).toBe('temporary');
     expect(run('mode=1777', 'mount -o remount,noexec /dev/shm')).toBe('temporary');
