@@ -13,7 +13,7 @@ fail() {
 check_node() {
   node -e 'const [major, minor] = process.versions.node.split(".").map(Number);
     process.exit(major > 20 || (major === 20 && minor >= 18) ? 0 : 1)' ||
-    fail "rundle needs Node 20.18 or later; this is $(node --version)."
+    fail "rundle needs Node 20.18.1 or later; this is $(node --version)."
 }
 
 install_npm_packages() {
