@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, utimesSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import fsExtra from 'fs-extra';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { leftIn, until } from './support/leftovers.js';
 import { compilePhase, killAt, type Phase, stride, type Victim } from './support/phase.js';
-import { type Profile, profiles, runAs } from './support/profile.js';
+import { type Profile, profiles, root, runAs, user } from './support/profile.js';
 import {
   endProcesses,
   goneExcept,
@@ -19,7 +19,10 @@ let place: Workplace;
 let bundle: string;
 let phase: string;
 let before: Traces;
-/** What each user finds as /dev/shm, where launchers are kept for the next start: nobody else's come and go there. */
+/**
+ * What each user finds as /dev/shm, with a runtime directory in it where launchers are kept for the next start: nobody
+ * else's come and go there.
+ */
 let memory: Record<Profile['name'], string>;
 
 beforeAll(() => {
@@ -31,12 +34,14 @@ beforeAll(() => {
   build(`dir:${rootfs}`, bundle, '--cmd', '["/bin/sh"]', '--env', 'PATH=/bin');
   phase = compilePhase(place.directory);
   before = tracesBefore(place);
-  const makeMemory = () => {
+  const makeMemory = ({ uid }: Profile) => {
     const directory = mkdtempSync('/dev/shm/rundle-test-');
     chmodSync(directory, 0o1777);
+    mkdirSync(join(directory, 'run'), { mode: 0o700 });
+    chownSync(join(directory, 'run'), uid, uid);
     return directory;
   };
-  memory = { root: makeMemory(), user: makeMemory() };
+  memory = { root: makeMemory(root), user: makeMemory(user) };
 });
 
 afterEach(() => endProcesses(place));
@@ -52,21 +57,23 @@ function withOwnMemory(profile: Profile): Profile {
   return { ...profile, prefix: [...words, ...profile.prefix] };
 }
 
+const cacheThere = { RUNDLE_LAUNCHER_CACHE: undefined, XDG_RUNTIME_DIR: '/dev/shm/run' };
+
 /** Let a start put its launcher into the cache, unless it is there. */
 async function fillCache(profile: Profile): Promise<void> {
-  const directory = memory[profile.name];
+  const directory = join(memory[profile.name], 'run');
   const isFull = () =>
     readdirSync(directory).some((cache) =>
       readdirSync(join(directory, cache)).some((name) => name.startsWith('launcher-')),
     );
   if (isFull()) return;
-  const env = { ...tracedEnvironment(place), RUNDLE_LAUNCHER_CACHE: undefined };
+  const env = { ...tracedEnvironment(place), ...cacheThere };
   const started = await runAs(profile, [bundle, 'true'], { env });
   expect(started).toMatchObject({ status: 0, stderr: '' });
   await until('the launcher in the cache', isFull);
 }
 
-const emptyCache = (profile: Profile) => fsExtra.emptyDirSync(memory[profile.name]);
+const emptyCache = (profile: Profile) => fsExtra.emptyDirSync(join(memory[profile.name], 'run'));
 
 /** What a kill may leave: one private copy of the launcher, when it came before the launcher had removed it. */
 const copies = () => leftIn(place.scratch).filter((name) => /^\.rundle-launcher-\d+$/.test(name));
@@ -80,7 +87,11 @@ async function nothingStays(profile: Profile): Promise<void> {
   });
   expect(next).toMatchObject({ status: 0, stderr: '' });
   expect(await goneExcept(place, before)).toEqual([]);
-  const kept = readdirSync(memory[profile.name]);
+  const directory = memory[profile.name];
+  expect(readdirSync(directory).filter((name) => !name.startsWith('.rundle-cache-'))).toEqual([
+    'run',
+  ]);
+  const kept = readdirSync(join(directory, 'run'));
   expect(kept.filter((name) => !name.startsWith('.rundle-cache-'))).toEqual([]);
 }
 
@@ -123,9 +134,9 @@ async function killAtPhases(
 
 /** What the header finds: no cache of launchers, an empty one, or one that holds its launcher. */
 const caches = [
-  { name: 'without a cache', prepare: () => {}, cache: 'no', left: 1 },
-  { name: 'with an empty cache', prepare: emptyCache, cache: undefined, left: 1 },
-  { name: 'with a cache that holds its launcher', prepare: fillCache, cache: undefined, left: 0 },
+  { name: 'without a cache', prepare: () => {}, cache: { RUNDLE_LAUNCHER_CACHE: 'no' }, left: 1 },
+  { name: 'with an empty cache', prepare: emptyCache, cache: cacheThere, left: 1 },
+  { name: 'with a cache that holds its launcher', prepare: fillCache, cache: cacheThere, left: 0 },
 ] as const;
 
 const modes = [
@@ -144,10 +155,10 @@ function startsOrSaysWhyNot({ end, stderr }: Phase, number: number): void {
   if (end.startsWith('exit 12')) expect(stderr, `phase ${number}`).toMatch(/^rundle: /);
 }
 
-describe.each(profiles)('as $name', (user) => {
+describe.each(profiles)('as $name', (one) => {
   let profile: Profile;
   beforeAll(() => {
-    profile = withOwnMemory(user);
+    profile = withOwnMemory(one);
   });
 
   describe.each(modes)('with $options', ({ options }) => {
@@ -191,7 +202,7 @@ describe.each(profiles)('as $name', (user) => {
     const killHeader = (options: readonly string[], step: number) =>
       killAtPhases(profile, { name: 'header', options }, words, step, {
         prepare: () => prepare(profile),
-        env: { ...tracedEnvironment(place), RUNDLE_LAUNCHER_CACHE: cache },
+        env: { ...tracedEnvironment(place), ...cache },
         // What a command of the launcher does may come after the program's end.
         judge: ({ end }) =>
           expect(end).toMatch(options.includes('-c') ? /^(signal|exit) 9$/ : 'signal 9'),
