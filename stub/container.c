@@ -253,7 +253,12 @@ int container_mount_payload(const struct container_request *request, const struc
 		avoided[count++] = here.directory;
 	if (request->overlay != NULL)
 		avoided[count++] = request->overlay->path;
-	const struct payload_root_request wanted = {server, request->root, avoided};
+	const struct payload_root_request wanted = {
+	    .server = server,
+	    .root = request->root,
+	    .avoided = avoided,
+	    .prefetch = {request->program, environment_value(request->environment, "PATH", strlen("PATH"))},
+	};
 	int result = payload_root_make(&wanted, payload, fault);
 	free(avoided);
 	return result;

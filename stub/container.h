@@ -24,6 +24,7 @@ struct container_request {
 	const struct mount_spec *mounts;
 	size_t mount_count;
 	const char *rc;           /* host path of a script that takes the place of /etc/rc; may be NULL */
+	const char *program;      /* what will be executed, for which is read ahead */
 	char *const *environment; /* the program's: directories that it names are shown inside */
 };
 

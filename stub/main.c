@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "bundle.h"
@@ -20,7 +19,6 @@
 #include "plan.h"
 #include "served_payload.h"
 #include "settings.h"
-#include "substitute.h"
 #include "tier.h"
 #include "tree.h"
 #include "unpack.h"
@@ -64,22 +62,17 @@ static int finish_output(int status, struct fault *fault)
 
 /* Tier `mount`: nothing has changed for this process when it fails. */
 static int mount_payload(const struct bundle *bundle, const struct launch_config *config,
-                         const struct options *options, const struct plan *plan,
-                         struct container_request *container, struct served_payload *server,
-                         struct fault *fault)
+                         const struct options *options, struct container_request *container,
+                         struct served_payload *server, struct fault *fault)
 {
 	static struct payload_root root;
 	static struct overlay_directory overlay;
-	const struct prefetch_request prefetch = {
-	    .program = plan->program.arguments.items[0],
-	    .search = environment_value(plan->environment, "PATH", strlen("PATH")),
-	};
 	if (options->overlay != NULL) {
 		if (overlay_directory_open(&overlay, options->overlay, config, fault) != 0)
 			return -1;
 		container->overlay = &overlay;
 	}
-	if (served_payload_start(server, bundle, config, &prefetch, fault) != 0)
+	if (served_payload_start(server, bundle, config, fault) != 0)
 		return -1;
 	server->kept = options->overlay != NULL ? overlay.lock : -1;
 	if (container_mount_payload(container, server, &root, fault) != 0) {
@@ -122,12 +115,12 @@ static int start(const struct bundle *bundle, const struct launch_config *config
 	    .mounts = plan.mounts,
 	    .mount_count = plan.mount_count,
 	    .rc = options->rc,
+	    .program = plan.program.arguments.items[0],
 	    .environment = plan.environment,
 	};
 	if (tier_first(options, plan.target != NULL || options->extract, &tier, fault) != 0)
 		return -1;
-	if (tier == TIER_MOUNT &&
-	    mount_payload(bundle, config, options, &plan, &container, &server, fault) != 0 &&
+	if (tier == TIER_MOUNT && mount_payload(bundle, config, options, &container, &server, fault) != 0 &&
 	    tier_next(options, &tier, fault) != 0)
 		return -1;
 	if (tier == TIER_MOUNT ? served_payload_await(&server, fault) != 0

@@ -101,11 +101,6 @@ int payload_lookup(struct payload *payload, const struct payload_inode *director
 int payload_lookup_path(struct payload *payload, const char *path, struct payload_inode *inode,
                         struct fault *fault);
 
-/* The inode that a path below the directory `root` leads to, symbolic links followed and kept inside. ENOENT,
- * ENOTDIR, ELOOP, ENAMETOOLONG. */
-int payload_resolve_path(struct payload *payload, uint64_t root, const char *path,
-                         struct payload_inode *inode);
-
 /* Begin to list a directory: with cookie 0 from its start, else behind the entry whose cookie it is. ENOTDIR;
  * EINVAL for a cookie that cannot be one of this directory. */
 int payload_open_listing(struct payload *payload, const struct payload_inode *directory, uint64_t cookie,
@@ -133,10 +128,6 @@ struct payload_blocks {
 	uint64_t index;  /* of the next block */
 	uint64_t offset; /* of its bytes in the image */
 };
-
-/* Have what holds the byte at `offset` of a regular file decoded in the cache, unless it is stored plain.
- * What goes wrong is for the one who reads it to find out. */
-void payload_prefetch(struct payload *payload, const struct payload_inode *inode, uint64_t offset);
 
 /* Called by a reader's thread when it had to have a part of a block decoded, with the block that follows: in
  * the file, or among the fragments. `hit`: the decoded one was there already, by payload_load_ahead. */

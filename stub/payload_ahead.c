@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Decoding before somebody asks: what a caller names, and what follows a block that was asked for. Blocks
  * that follow each other are mostly read together, since the payload's order is that of the directories. */
-#include <sys/stat.h>
-
 #include "payload_internal.h"
 
 void payload_set_follower(struct payload *payload, payload_follower *follower, void *context)
@@ -54,21 +52,4 @@ void payload_load_ahead(struct payload *payload, const struct payload_block *blo
 	    &payload->data, block->offset, payload->block_size, load_ahead, &request, NULL, NULL);
 	if (cached != NULL)
 		payload_cache_release(&payload->data, cached);
-}
-
-void payload_prefetch(struct payload *payload, const struct payload_inode *inode, uint64_t offset)
-{
-	struct payload_blocks blocks;
-	struct payload_block block;
-	if (!S_ISREG(inode->mode) || offset >= inode->size)
-		return;
-	if (offset >= inode->size - payload_tail_length(payload, inode)) {
-		if (payload_locate_tail(payload, inode, &block, NULL) != 0)
-			return;
-	} else if (payload_open_blocks(payload, inode, offset >> payload->block_log, &blocks, NULL) != 0 ||
-	           payload_next_block(payload, inode, &blocks, &block, NULL) <= 0) {
-		return;
-	}
-	if (block.stored != 0 && (block.stored & STORED_PLAIN) == 0)
-		payload_load_ahead(payload, &block);
 }

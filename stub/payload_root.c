@@ -102,7 +102,14 @@ static _Noreturn void make_and_send(const struct payload_root_request *request, 
 	report.result = make(request, &root, &report.fault);
 	report.user_namespace = root.user_namespace;
 	const int descriptors[] = {root.user, root.mount, root.host, root.directory, root.base};
-	_exit(descriptors_send(channel, &report, sizeof report, descriptors, report.result == 0 ? 5 : 0));
+	if (descriptors_send(channel, &report, sizeof report, descriptors, report.result == 0 ? 5 : 0) != 0 ||
+	    report.result != 0)
+		_exit(1);
+	/* There is time for more until the container is built. */
+	char path[64];
+	path_in(root.base, "payload", path);
+	prefetch_startup(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), &request->prefetch);
+	_exit(0);
 }
 
 void payload_root_close(const struct payload_root *root)

@@ -11,12 +11,14 @@
 
 #include "fault.h"
 #include "overlay_directory.h"
+#include "prefetch.h"
 #include "served_payload.h"
 
 struct payload_root_request {
 	const struct served_payload *server;
 	bool root;                  /* be user 0 inside */
 	const char *const *avoided; /* paths of the host, closed by NULL, that must stay in sight */
+	struct prefetch_request prefetch;
 };
 
 /* Where the payload is mounted: a tmpfs with the mount and room for what else the root needs. */

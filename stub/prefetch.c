@@ -1,41 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "prefetch.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "own_arch.h"
+#include "path_inside.h"
 
-/* Of a larger program the rest may never be read. */
-enum { LIMIT = 8 << 20 };
+enum {
+	PIECE = 128 << 10,       /* what the kernel reads ahead at most for one call */
+	BLOCK = 1 << 20,         /* the largest: where one piece was read, the server has all of it */
+	PROGRAM_LIMIT = 8 << 20, /* of a larger program the rest may never be read */
+	LIBRARY_LIMIT = 2 << 20,
+};
 
-/* Where Debian, Fedora, SUSE, Arch and Alpine have loader and C library. */
+/* Where Debian, Fedora, SUSE, Arch and Alpine have loader and C library: most of these are read by any start.
+ */
 static const char *const libraries[] = {
+#if OWN_ARCH == BUNDLE_ARCH_X86_64
+    "/lib64/ld-linux-x86-64.so.2",
+#else
+    "/lib/ld-linux-aarch64.so.1",
+#endif
+    "/etc/ld.so.cache",
     "/lib/" OWN_ARCH_NAME "-linux-gnu/libc.so.6",
     "/lib64/libc.so.6",
     "/lib/ld-musl-" OWN_ARCH_NAME ".so.1",
 };
 
-/* Whether it is a regular file, which then is in the cache. */
-static bool prefetch_file(struct payload *payload, uint64_t root, const char *path)
+/* One piece at every `step` bytes. Whether it is a file. */
+static bool prefetch_file(int root, const char *path, off_t step, off_t limit)
 {
-	struct payload_inode inode;
-	if (payload_resolve_path(payload, root, path, &inode) != 0 || !S_ISREG(inode.mode))
+	char name[48];
+	struct stat status;
+	int found = path_inside_open(root, path, PATH_FAIL);
+	if (found < 0)
 		return false;
-	uint32_t step = payload_block_size(payload);
-	for (uint64_t offset = 0; offset < inode.size && offset < LIMIT; offset += step)
-		payload_prefetch(payload, &inode, offset);
-	return true;
+	snprintf(name, sizeof name, "/proc/self/fd/%d", found);
+	bool regular = fstat(found, &status) == 0 && S_ISREG(status.st_mode);
+	int file = regular ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+	close(found);
+	for (off_t offset = 0; file >= 0 && offset < status.st_size && offset < limit; offset += step)
+		(void)posix_fadvise(file, offset, PIECE, POSIX_FADV_WILLNEED);
+	if (file >= 0)
+		close(file);
+	return regular;
 }
 
-static void prefetch_program(struct payload *payload, uint64_t root, const struct prefetch_request *request)
+static void prefetch_program(int root, const struct prefetch_request *request)
 {
 	char candidate[PATH_MAX];
 	if (strchr(request->program, '/') != NULL) {
-		prefetch_file(payload, root, request->program);
+		prefetch_file(root, request->program, BLOCK, PROGRAM_LIMIT);
 		return;
 	}
 	for (const char *next = request->search; next != NULL;) {
@@ -44,15 +65,14 @@ static void prefetch_program(struct payload *payload, uint64_t root, const struc
 		    snprintf(candidate, sizeof candidate, "%.*s/%s", (int)length, next, request->program);
 		next = next[length] == ':' ? next + length + 1 : NULL;
 		if (length < PATH_MAX && size > 0 && (size_t)size < sizeof candidate &&
-		    prefetch_file(payload, root, candidate))
+		    prefetch_file(root, candidate, BLOCK, PROGRAM_LIMIT))
 			return;
 	}
 }
 
-void prefetch_startup(struct payload *payload, uint64_t root, const struct prefetch_request *request)
+void prefetch_startup(int root, const struct prefetch_request *request)
 {
-	prefetch_program(payload, root, request);
+	prefetch_program(root, request);
 	for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
-		if (prefetch_file(payload, root, libraries[i]))
-			return;
+		prefetch_file(root, libraries[i], PIECE, LIBRARY_LIMIT);
 }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,40 +29,8 @@ struct mounted {
 	bool kept; /* the last descriptor is no device */
 };
 
-struct startup {
-	struct payload *payload;
-	uint64_t root;
-	const struct prefetch_request *request;
-};
-
-static void *run_prefetch(void *argument)
+static _Noreturn void run_server(int channel, int bundle, const struct section *section, const char *root)
 {
-	const struct startup *startup = argument;
-	prefetch_startup(startup->payload, startup->root, startup->request);
-	return NULL;
-}
-
-/* Without another thread a start only takes longer. */
-static void start_prefetch(struct startup *startup)
-{
-	pthread_t thread;
-	pthread_attr_t attributes;
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, 256u << 10);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	(void)pthread_create(&thread, &attributes, run_prefetch, startup);
-	pthread_attr_destroy(&attributes);
-}
-
-static _Noreturn void run_server(int channel, int bundle, const struct section *section, const char *root,
-                                 const struct prefetch_request *prefetch)
-{
-	static struct startup startup;
-	/* The arguments are about to be overwritten. */
-	const struct prefetch_request kept_prefetch = {
-	    .program = strdup(prefetch->program),
-	    .search = prefetch->search == NULL ? NULL : strdup(prefetch->search),
-	};
 	static struct fault fault;
 	struct payload_inode directory = {0};
 	struct mounted mounted;
@@ -74,10 +41,6 @@ static _Noreturn void run_server(int channel, int bundle, const struct section *
 	if (payload != NULL && payload_lookup_path(payload, root, &directory, &fault) == 0 &&
 	    !S_ISDIR(directory.mode))
 		fault_set(&fault, ENOTDIR, "opening the root directory %.400s of the payload", root);
-	if (fault.text[0] == '\0' && kept_prefetch.program != NULL) {
-		startup = (struct startup){payload, directory.reference, &kept_prefetch};
-		start_prefetch(&startup);
-	}
 	int count = descriptors_receive(kept[0], &mounted, sizeof mounted, devices);
 	/* The answer is the fault, empty when there is none. */
 	if (count <= 0 || send(kept[0], &fault, sizeof fault, MSG_NOSIGNAL) < 0 || fault.text[0] != '\0')
@@ -96,8 +59,7 @@ static _Noreturn void run_server(int channel, int bundle, const struct section *
 }
 
 int served_payload_start(struct served_payload *server, const struct bundle *bundle,
-                         const struct launch_config *config, const struct prefetch_request *prefetch,
-                         struct fault *fault)
+                         const struct launch_config *config, struct fault *fault)
 {
 	int ends[2];
 	*server = (struct served_payload){.channel = -1, .kept = -1};
@@ -109,7 +71,7 @@ int served_payload_start(struct served_payload *server, const struct bundle *bun
 		return fault_set(fault, errno, "preparing the server of the payload");
 	server->pid = helper_fork();
 	if (server->pid == 0)
-		run_server(ends[1], bundle->fd, section, config->root, prefetch);
+		run_server(ends[1], bundle->fd, section, config->root);
 	int error = errno;
 	close(ends[1]);
 	server->channel = ends[0];

@@ -14,7 +14,6 @@
 #include "bundle.h"
 #include "fault.h"
 #include "launch_config.h"
-#include "prefetch.h"
 
 struct served_payload {
 	pid_t pid;
@@ -22,13 +21,10 @@ struct served_payload {
 	int kept; /* what the server is to hold open as long as it lives, or -1 */
 };
 
-/* Start the server for the payload that `config` names; it begins to decode what a start of that program
- * needs at once. It ends by itself when this process ends before served_payload_mount. Returns 0, or -1 with
- * a fault.
- */
+/* Start the server for the payload that `config` names. It ends by itself when this process ends before
+ * served_payload_mount. Returns 0, or -1 with a fault. */
 int served_payload_start(struct served_payload *server, const struct bundle *bundle,
-                         const struct launch_config *config, const struct prefetch_request *prefetch,
-                         struct fault *fault);
+                         const struct launch_config *config, struct fault *fault);
 
 /* Mount the payload read-only at `path`, in the mount namespace of this process, which may be another than
  * started the server. Everything in it belongs to this process's effective ids, or with `owners` to those

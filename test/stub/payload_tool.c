@@ -4,7 +4,6 @@
  *   payload_tool cat IMAGE PATH [PIECE] a file's bytes, read by payload_read_data in pieces
  *   payload_tool resume IMAGE PATH      a directory's names, the listing opened again behind each entry
  *   payload_tool find IMAGE PATH        lookup of a path
- *   payload_tool resolve IMAGE PATH     the same with symbolic links followed
  *   payload_tool served IMAGE PATH      a file's bytes, read from its end backwards as a server reads: blocks
  *                                       decoded in part, and what follows announced on standard error
  *   payload_tool extract IMAGE DIR [THREADS [owners [ROOT]]]
@@ -174,15 +173,6 @@ static int find(struct payload *payload, const char *path, struct fault *fault)
 	return 0;
 }
 
-static int resolve(struct payload *payload, const char *path, struct fault *fault)
-{
-	struct payload_inode inode;
-	if (payload_resolve_path(payload, payload_root(payload), path, &inode) != 0)
-		return fault_set(fault, errno, "resolving %s", path);
-	printf("%" PRIu32 " %06o\n", inode.number, inode.mode);
-	return 0;
-}
-
 static void announce(void *context, const struct payload_block *next, bool hit)
 {
 	struct payload *payload = context;
@@ -235,8 +225,6 @@ static int run(int argc, char **argv, struct fault *fault)
 		result = resume(payload, argv[3], fault);
 	else if (strcmp(verb, "find") == 0 && argc > 3)
 		result = find(payload, argv[3], fault);
-	else if (strcmp(verb, "resolve") == 0 && argc > 3)
-		result = resolve(payload, argv[3], fault);
 	else if (strcmp(verb, "served") == 0 && argc > 3)
 		result = served(payload, argv[3], fault);
 	else if ((strcmp(verb, "extract") == 0 || strcmp(verb, "progress") == 0 ||

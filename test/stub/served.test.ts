@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { make, makeScratch, must, run, stub } from './support.js';
@@ -23,47 +23,12 @@ beforeAll(() => {
   mkdirSync(join(tree, 'usr/lib'));
   writeFileSync(join(tree, 'usr/bin/program'), content(3_500_000));
   for (let i = 0; i < 40; i++) writeFileSync(join(tree, `usr/lib/${i}`), content(90_000 + i));
-  symlinkSync('usr/bin', join(tree, 'bin'));
-  symlinkSync('/bin/../bin/./program', join(tree, 'usr/lib/absolute'));
-  symlinkSync('../../../../bin/program', join(tree, 'usr/lib/above'));
-  symlinkSync('loop', join(tree, 'loop'));
-  symlinkSync('nowhere', join(tree, 'dangling'));
-  symlinkSync(`${'a/'.repeat(2000)}b`, join(tree, 'long'));
   for (const blockSize of ['131072', '1048576']) {
     must(['mksquashfs', tree, image(blockSize), '-comp', 'zstd', '-b', blockSize, '-quiet']);
   }
 });
 
 afterAll(() => scratch.remove());
-
-describe('a path with symbolic links', () => {
-  const resolve = (path: string) => run([tool, 'resolve', image('131072'), path]);
-
-  test.each([
-    '/usr/bin/program',
-    '/bin/program',
-    'bin//program',
-    '/bin/./../../bin/program',
-    '/usr/lib/absolute',
-    '/usr/lib/above',
-    '/../../bin/program',
-  ])('%s leads to the program', (path) => {
-    const program = must([tool, 'find', image('131072'), '/usr/bin/program']);
-    expect(resolve(path)).toMatchObject({ status: 0, stdout: program });
-  });
-
-  test.each([
-    ['/loop', 'Too many levels of symbolic links'],
-    ['/dangling', 'No such file'],
-    ['/bin/program/below', 'Not a directory'],
-    [`/long/${'c'.repeat(200)}`, 'File name too long'],
-    [`/${'d'.repeat(4096)}`, 'File name too long'],
-  ])('%s: %s', (path, reason) => {
-    const { status, stderr } = resolve(path);
-    expect(status).toBe(1);
-    expect(stderr).toContain(reason);
-  });
-});
 
 describe.each(['131072', '1048576'])('blocks of %s bytes, decoded in part', (blockSize) => {
   test.each(['usr/bin/program', 'usr/lib/0', 'usr/lib/39'])('%s', (path) => {
