@@ -241,25 +241,32 @@ int container_mount_payload(const struct container_request *request, const struc
 	    namespace_try(&(struct namespace_trial){.overlay = true}, &user_namespace, fault) != 0)
 		return -1;
 	const char **avoided = calloc(request->mount_count + 4, sizeof *avoided);
-	if (avoided == NULL)
+	const char **points = calloc(request->mount_count + 3, sizeof *points);
+	if (avoided == NULL || points == NULL)
 		return fault_set(fault, errno, "preparing the root file system");
-	size_t count = 0;
-	for (size_t i = 0; i < request->mount_count; i++)
+	size_t count = 0, point = 0;
+	for (size_t i = 0; i < request->mount_count; i++) {
 		if (request->mounts[i].source[0] == '/')
 			avoided[count++] = request->mounts[i].source;
+		if (request->mounts[i].create != CREATE_NONE)
+			points[point++] = request->mounts[i].target;
+	}
 	if (request->mount_home)
-		avoided[count++] = here.home;
+		points[point++] = avoided[count++] = here.home;
 	if (request->mount_cwd)
-		avoided[count++] = here.directory;
+		points[point++] = avoided[count++] = here.directory;
 	if (request->overlay != NULL)
 		avoided[count++] = request->overlay->path;
 	const struct payload_root_request wanted = {
 	    .server = server,
 	    .root = request->root,
 	    .avoided = avoided,
+	    .points = points,
+	    .overlay = has_volume(request),
 	    .prefetch = {request->program, environment_value(request->environment, "PATH", strlen("PATH"))},
 	};
 	int result = payload_root_make(&wanted, payload, fault);
+	free(points);
 	free(avoided);
 	return result;
 }

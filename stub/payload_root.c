@@ -14,6 +14,7 @@
 
 #include "descriptors.h"
 #include "namespaces.h"
+#include "path_inside.h"
 
 /* What the process that makes it reports; the descriptors come with it, in the order of struct payload_root.
  */
@@ -73,6 +74,51 @@ static int make_base(const char *place, struct fault *fault)
 	return base;
 }
 
+/* The changes live in `changes`, or with -1 in the tmpfs. */
+static int mount_overlay(const struct payload_root *payload, int changes, const char *target,
+                         struct fault *fault)
+{
+	char options[256];
+	int upper = changes >= 0 ? changes : payload->base;
+	snprintf(options, sizeof options,
+	         "lowerdir=/proc/self/fd/%d/payload,upperdir=/proc/self/fd/%d/upper,workdir=/proc/self/fd/%d/"
+	         "work%s",
+	         payload->base, upper, upper, payload->user_namespace ? ",userxattr" : "");
+	if (mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, options) == 0)
+		return 0;
+	fault_set(fault, errno, "making the root file system writable by an overlay");
+	return fault_hint(
+	    fault, changes >= 0 ? "That takes Linux 5.11 in a user namespace, and a directory on a local "
+	                          "file system with extended attributes, such as ext4, xfs or btrfs."
+	                        : "That takes Linux 5.11 in a user namespace; --mode extract works "
+	                          "without.");
+}
+
+/* Below these nothing is the payload's. */
+static bool is_covered(const char *point)
+{
+	static const char *const mounted[] = {"/tmp/", "/run/", "/dev/", "/proc/", "/sys/"};
+	for (size_t i = 0; i < sizeof mounted / sizeof *mounted; i++)
+		if (strncmp(point, mounted[i], strlen(mounted[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Whether the container cannot do without an overlay; looked up where the payload is mounted. */
+static bool needs_overlay(const struct payload_root_request *request, int base)
+{
+	char path[64];
+	bool needed = request->overlay;
+	if (needed || request->points[0] == NULL)
+		return needed;
+	path_in(base, "payload", path);
+	int payload = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (const char *const *point = request->points; !needed && *point != NULL; point++)
+		needed = !is_covered(*point) && !path_inside_exists(payload, *point);
+	close(payload);
+	return needed;
+}
+
 static int make(const struct payload_root_request *request, struct payload_root *root, struct fault *fault)
 {
 	char path[64];
@@ -85,6 +131,9 @@ static int make(const struct payload_root_request *request, struct payload_root 
 		return -1;
 	path_in(root->base, "payload", path);
 	if (served_payload_mount(request->server, path, !root->user_namespace, fault) != 0)
+		return -1;
+	path_in(root->base, "root", path); /* payload_root_open takes what is here away */
+	if (needs_overlay(request, root->base) && mount_overlay(root, -1, path, fault) != 0)
 		return -1;
 	root->mount = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	root->host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -184,26 +233,6 @@ int payload_root_join(const struct payload_root *root, struct fault *fault)
 	    chroot(".") != 0 || fchdir(root->directory) != 0)
 		return fault_set(fault, errno, "entering the namespaces of the payload's mount");
 	return 0;
-}
-
-/* The changes live in `changes`, or with -1 in the tmpfs. */
-static int mount_overlay(const struct payload_root *payload, int changes, const char *target,
-                         struct fault *fault)
-{
-	char options[256];
-	int upper = changes >= 0 ? changes : payload->base;
-	snprintf(options, sizeof options,
-	         "lowerdir=/proc/self/fd/%d/payload,upperdir=/proc/self/fd/%d/upper,workdir=/proc/self/fd/%d/"
-	         "work%s",
-	         payload->base, upper, upper, payload->user_namespace ? ",userxattr" : "");
-	if (mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, options) == 0)
-		return 0;
-	fault_set(fault, errno, "making the root file system writable by an overlay");
-	return fault_hint(
-	    fault, changes >= 0 ? "That takes Linux 5.11 in a user namespace, and a directory on a local "
-	                          "file system with extended attributes, such as ext4, xfs or btrfs."
-	                        : "That takes Linux 5.11 in a user namespace; --mode extract works "
-	                          "without.");
 }
 
 int payload_root_open(const struct payload_root *payload, bool writable,

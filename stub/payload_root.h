@@ -18,6 +18,9 @@ struct payload_root_request {
 	const struct served_payload *server;
 	bool root;                  /* be user 0 inside */
 	const char *const *avoided; /* paths of the host, closed by NULL, that must stay in sight */
+	const char *const
+	    *points;  /* mount points, closed by NULL: where one is missing an overlay has to work */
+	bool overlay; /* it has to in any case */
 	struct prefetch_request prefetch;
 };
 

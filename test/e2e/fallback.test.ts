@@ -110,11 +110,21 @@ describe.each(profiles)('as $name, where a mount is refused', (profile) => {
     runAs(profile, [refuse, ...words, bundle, ...argv], { env: tracedEnvironment(place) });
   const exit = ['--no-entrypoint', 'witness', 'exit', '7'];
 
+  test('a mount point that no overlay is needed for does not matter', async () => {
+    const mounts = ['-m', '/etc:/tmp/point', '-m', '/etc:/opt', '-m', '/etc/hosts:/run/a/file'];
+    expect(await run(['overlay', '19'], [...mounts, ...exit])).toMatchObject({
+      status: 7,
+      stderr: '',
+    });
+  });
+
   test.each([
     ['FUSE, by a policy', ['fuse', '1'], []],
     ['FUSE, by the kernel', ['fuse', '19'], []],
     ['an overlay that is needed, by a policy', ['overlay', '1'], ['--rw']],
     ['an overlay that is needed, by the kernel', ['overlay', '19'], ['--rw']],
+    ['an overlay for a mount point', ['overlay', '19'], ['--mount', '/etc:/nonexistent/point']],
+    ['an overlay for a directory', ['overlay', '1'], ['--mount-cwd']],
   ])('%s: the tree is extracted, unless --mode mount', async (_name, words, options) => {
     const told = await run(words, [...options, ...exit]);
     expect(told).toMatchObject({ status: 7, stdout: '' });
