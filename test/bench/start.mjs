@@ -16,8 +16,8 @@ import { median, run } from './measure.mjs';
 import { openProbe } from './probe.mjs';
 import { atMost } from './report.mjs';
 
-/** The user that root starts bundles as: nobody, who has an entry in /etc/passwd and one in /etc/group as people have. */
-const ordinary = 65534;
+/** The user that root starts bundles as: as a login on a cluster leaves him, described by the session alone. */
+const ordinary = { uid: 12345, gid: 100, name: 'somebody' };
 const workload = ['true'];
 
 /**
@@ -108,20 +108,25 @@ async function measureAs(user, context) {
   }
 }
 
-const asOrdinaryUser = ['setpriv', `--reuid=${ordinary}`, `--regid=${ordinary}`, '--clear-groups'];
+const asOrdinaryUser = [
+  'setpriv',
+  `--reuid=${ordinary.uid}`,
+  `--regid=${ordinary.gid}`,
+  '--clear-groups',
+];
 
 /** Without a run-time directory, so that the launcher is kept in /dev/shm; root, for whom it is not, has one there. */
 function makeHome(user, { work }) {
-  const owner = process.getuid() === 0 && user === 'user' ? ordinary : process.getuid();
+  const owner = process.getuid() === 0 && user === 'user' ? ordinary.uid : process.getuid();
   const home = join(work, `home-${user}`);
   mkdirSync(home, { mode: 0o700 });
-  chownSync(home, owner, owner);
-  const env = { PATH: process.env.PATH, HOME: home };
+  chownSync(home, owner, owner === ordinary.uid ? ordinary.gid : process.getgid());
+  const env = { PATH: process.env.PATH, HOME: home, USER: ordinary.name };
   if (owner !== 0) {
     return { path: home, owner, env, memory: '/dev/shm' };
   }
   const memory = mkdtempSync('/dev/shm/rundle-bench-');
-  return { path: home, owner, env: { ...env, XDG_RUNTIME_DIR: memory }, memory };
+  return { path: home, owner, env: { ...env, USER: 'root', XDG_RUNTIME_DIR: memory }, memory };
 }
 
 /** Where a start has kept the launcher for the next one (stub/README.md, "The cache of the launcher"). */
