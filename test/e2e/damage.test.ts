@@ -155,8 +155,11 @@ describe('a bundle that is not as it was built', () => {
         `#!/bin/sh\ncase "$*" in *s*m*) echo ${system} ${machine};; *m*) echo ${machine};; *) echo ${system};; esac\n`,
         { mode: 0o755 },
       );
-      const ended = await runAs(user, [bundle, '-q'], {
-        env: { PATH: `${fake}:/usr/bin:/bin`, TMPDIR: place.scratch },
+      // A kernel that does not say what it was made for, as before Linux 6.1.
+      const script = 'mount --bind /dev/null /proc/sys/kernel/arch; exec "$@"';
+      const start = ['unshare', '-m', 'sh', '-euc', script, 'sh', ...user.prefix, bundle, '-q'];
+      const ended = await runAs(root, start, {
+        env: { ...process.env, PATH: `${fake}:/usr/bin:/bin`, TMPDIR: place.scratch },
       });
       expect(ended.status).toBe(125);
       expect(ended.stderr).toContain(machine === 'arm64' ? 'Darwin' : 'riscv64');
