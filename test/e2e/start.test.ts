@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { until } from './support/leftovers.js';
 import { profiles, root, runAs, shells, variable, witnessed } from './support/profile.js';
 import { tiers } from './support/tiers.js';
 import { build, makeRootfs, makeWorkplace, type Workplace } from './support/workplace.js';
@@ -121,7 +122,10 @@ describe.each(profiles)('as $name', (profile) => {
         });
         expect(witnessed(started).pid).toBe(started.pid);
       } finally {
-        execFileSync('umount', [directory]);
+        // A server of the payload ends a moment after the program.
+        await until('the file system to be free', () => {
+          return spawnSync('umount', [directory]).status === 0;
+        });
       }
     });
 
