@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "overlay_directory.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -12,25 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MARKER "rundle-overlay"
+#include "empty_directory.h"
 
-static bool holds_only_marker(int directory)
-{
-	int again = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = again < 0 ? NULL : fdopendir(again);
-	if (stream == NULL) {
-		if (again >= 0)
-			close(again);
-		return false;
-	}
-	struct dirent *entry;
-	while ((entry = readdir(stream)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    strcmp(entry->d_name, MARKER) != 0)
-			break;
-	closedir(stream);
-	return entry == NULL;
-}
+#define MARKER "rundle-overlay"
 
 /* The server of a container that has just ended may need a moment to let go. */
 static int lock_patiently(int lock)
@@ -82,7 +65,7 @@ static int claim(int directory, const struct overlay_directory *overlay, const s
 		          overlay->path);
 		return fault_hint(fault, "Name another directory, or remove this one.");
 	}
-	if (!holds_only_marker(directory)) {
+	if (!directory_is_empty(directory, MARKER)) {
 		(void)unlinkat(directory, MARKER, 0);
 		fault_set(fault, 0, "the directory '%.400s' of --overlay holds other things", overlay->path);
 		return fault_hint(fault, "Name a new or an empty directory.");

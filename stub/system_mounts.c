@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "system_mounts.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "device_directory.h"
+#include "empty_directory.h"
 #include "mount_inside.h"
 
 static int bind_host(int root, const char *path, struct fault *fault)
@@ -114,21 +114,10 @@ int system_mounts_make(const struct system_mounts_request *request, struct fault
 static bool is_empty(int root, const char *path)
 {
 	int found = path_inside_open(root, path, PATH_FAIL);
-	int readable = found < 0 ? -1 : openat(found, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool empty = found >= 0 && directory_is_empty(found, NULL);
 	if (found >= 0)
 		close(found);
-	DIR *stream = readable < 0 ? NULL : fdopendir(readable);
-	if (stream == NULL) {
-		if (readable >= 0)
-			close(readable);
-		return false;
-	}
-	const struct dirent *entry;
-	while ((entry = readdir(stream)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			break;
-	closedir(stream);
-	return entry == NULL;
+	return empty;
 }
 
 /* Where an empty directory of the image is all that there is of the way to `home`, as /home mostly is, a

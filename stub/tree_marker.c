@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tree_marker.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -10,34 +9,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "empty_directory.h"
 #include "tree_target.h"
 
 enum { MARKER_SIZE = 256 };
 static const char first_line[] = "rundle-tree 1\n";
-
-static bool is_empty(int directory)
-{
-	int again = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = again < 0 ? NULL : fdopendir(again);
-	if (stream == NULL) {
-		if (again >= 0)
-			close(again);
-		return false;
-	}
-	struct dirent *entry;
-	while ((entry = readdir(stream)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			break;
-	closedir(stream);
-	return entry == NULL;
-}
 
 enum tree_marking tree_marker_check(int directory, const char *id)
 {
 	char text[MARKER_SIZE], expected[MARKER_SIZE];
 	int file = openat(directory, TREE_MARKER, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (file < 0)
-		return is_empty(directory) ? TREE_EMPTY : TREE_UNKNOWN;
+		return directory_is_empty(directory, NULL) ? TREE_EMPTY : TREE_UNKNOWN;
 	struct stat status;
 	ssize_t got =
 	    fstat(file, &status) == 0 && S_ISREG(status.st_mode) ? read(file, text, sizeof text - 1) : 0;
