@@ -124,7 +124,7 @@ describe.each(profiles)('as $name, where a mount is refused', (profile) => {
     ['an overlay that is needed, by a policy', ['overlay', '1'], ['--rw']],
     ['an overlay that is needed, by the kernel', ['overlay', '19'], ['--rw']],
     ['an overlay for a mount point', ['overlay', '19'], ['--mount', '/etc:/nonexistent/point']],
-    ['an overlay for a directory', ['overlay', '1'], ['--mount-cwd']],
+    ['an overlay for a mount point, by a policy', ['overlay', '1'], ['-m', '/etc:/nowhere']],
   ])('%s: the tree is extracted, unless --mode mount', async (_name, words, options) => {
     const told = await run(words, [...options, ...exit]);
     expect(told).toMatchObject({ status: 7, stdout: '' });
