@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fuse_device.h"
 #include "namespaces.h"
 
 /* What the child found; small enough for a pipe to carry it at once. */
@@ -50,13 +51,9 @@ static int build_root(struct fault *fault)
 static int mount_fuse(struct fault *fault)
 {
 	char options[96];
-	int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (device < 0) {
-		fault_set(fault, errno, "opening /dev/fuse");
-		return fault_hint(
-		    fault, "Every distribution lets all users open it (mode 0666): chmod 666 /dev/fuse, or "
-		           "modprobe fuse where it is missing; a container has to be given the device.");
-	}
+	int device = fuse_device_open(fault);
+	if (device < 0)
+		return -1;
 	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u", device, geteuid(),
 	         getegid());
 	if (mount("rundle", "/tmp", "fuse.rundle", MS_RDONLY | MS_NOSUID | MS_NODEV, options) != 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Decoding before somebody asks: what a caller names, and what follows a block that was asked for. Blocks
- * that follow each other are mostly read together, since the payload's order is that of the directories. */
+ * Decoding before somebody asks what follows a block that was asked for. Blocks that follow each other are
+ * mostly read together, since the payload's order is that of the directories. */
 #include "payload_internal.h"
 
 void payload_set_follower(struct payload *payload, payload_follower *follower, void *context)

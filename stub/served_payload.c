@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "descriptors.h"
+#include "fuse_device.h"
 #include "fuse_server.h"
 #include "helper_process.h"
 #include "namespaces.h"
@@ -69,26 +70,26 @@ int served_payload_start(struct served_payload *server, const struct bundle *bun
 		return fault_set(fault, 0, "'%.400s' holds no payload %u", bundle->path, config->payload);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
 		return fault_set(fault, errno, "preparing the server of the payload");
-	server->pid = helper_fork();
-	if (server->pid == 0)
+	pid_t child = helper_fork();
+	if (child == 0)
 		run_server(ends[1], bundle->fd, section, config->root);
 	int error = errno;
 	close(ends[1]);
 	server->channel = ends[0];
-	if (server->pid > 0)
+	if (child > 0)
 		return 0;
 	close(ends[0]);
 	return fault_set(fault, error, "starting the server of the payload");
 }
 
 /* One descriptor for each thread of the server. */
-static unsigned open_devices(int *devices)
+static unsigned open_devices(int *devices, struct fault *fault)
 {
 	cpu_set_t cpus;
 	unsigned wanted = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
 	unsigned count = 0;
 	while (count < FUSE_SERVER_THREADS && count < (wanted > THREADS_MIN ? wanted : THREADS_MIN)) {
-		devices[count] = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+		devices[count] = fuse_device_open(fault);
 		if (devices[count] < 0)
 			break;
 		count++;
@@ -101,13 +102,11 @@ int served_payload_mount(const struct served_payload *server, const char *path, 
 {
 	char options[128];
 	int devices[DESCRIPTORS_MAX];
-	unsigned count = open_devices(devices);
-	if (count == 0) {
-		fault_set(fault, errno, "opening /dev/fuse");
-		return fault_hint(
-		    fault, "Every distribution lets all users open it (mode 0666): chmod 666 /dev/fuse, or "
-		           "modprobe fuse where it is missing; a container has to be given the device.");
-	}
+	unsigned count = open_devices(devices, fault);
+	if (count == 0)
+		return -1;
+	fault_clear(fault); /* fewer threads will do */
+	devices[count] = server->kept;
 	const struct mounted mounted = {geteuid(), getegid(), owners, server->kept >= 0};
 	snprintf(options, sizeof options,
 	         "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,default_permissions", devices[0],
@@ -117,8 +116,8 @@ int served_payload_mount(const struct served_payload *server, const char *path, 
 		int error = errno;
 		fault_set(fault, error, "mounting by FUSE (Linux 4.18 in a user namespace)");
 		result = namespaces_explain(error, fault);
-	} else if (devices[count] = server->kept, descriptors_send(server->channel, &mounted, sizeof mounted,
-	                                                           devices, count + mounted.kept) != 0) {
+	} else if (descriptors_send(server->channel, &mounted, sizeof mounted, devices,
+	                            count + mounted.kept) != 0) {
 		result = fault_set(fault, errno, "handing /dev/fuse to the server of the payload");
 	}
 	while (count > 0)

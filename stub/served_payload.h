@@ -9,14 +9,12 @@
 #define RUNDLE_SERVED_PAYLOAD_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 
 #include "bundle.h"
 #include "fault.h"
 #include "launch_config.h"
 
 struct served_payload {
-	pid_t pid;
 	int channel;
 	int kept; /* what the server is to hold open as long as it lives, or -1 */
 };
