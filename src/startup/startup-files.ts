@@ -2,6 +2,7 @@ import { type ByteString, fromText } from '../tree/byte-string.js';
 import { readContent } from '../tree/content.js';
 import type { Directory, Node, RegularFile } from '../tree/node.js';
 import { lookup } from '../tree/path.js';
+import { tallyTree } from '../tree/tally.js';
 import { readElfNeeds } from './elf.js';
 
 /**
@@ -45,7 +46,7 @@ export interface StartupPrograms {
 export async function startupFiles(
   root: Directory,
   { programs, searchPath }: StartupPrograms,
-  limit = Math.min(STARTUP_LIMIT, Math.floor(contentBytes(root) * SHARE)),
+  limit = Math.min(STARTUP_LIMIT, Math.floor(tallyTree(root).contentBytes * SHARE)),
 ): Promise<RegularFile[]> {
   const seen = new Set<RegularFile>();
   const found: RegularFile[] = [];
@@ -69,17 +70,6 @@ export async function startupFiles(
     pending.push(...needed.reverse());
   }
   return found;
-}
-
-/** Bytes of all regular files; one with several names counts as often. */
-function contentBytes(root: Directory): number {
-  let total = 0;
-  const pending: Node[] = [root];
-  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-    if (node.kind === 'file') total += node.size;
-    if (node.kind === 'directory') for (const child of node.children.values()) pending.push(child);
-  }
-  return total;
 }
 
 async function filesNeededBy(
