@@ -13,12 +13,10 @@
 #include "launcher_cache.h"
 #include "message.h"
 #include "options.h"
-#include "overlay_directory.h"
 #include "own_arch.h"
 #include "own_copy.h"
-#include "plan.h"
-#include "served_payload.h"
 #include "settings.h"
+#include "start.h"
 #include "tier.h"
 #include "tree.h"
 #include "unpack.h"
@@ -60,77 +58,25 @@ static int finish_output(int status, struct fault *fault)
 	return status;
 }
 
-/* Tier `mount`: nothing has changed for this process when it fails. */
-static int mount_payload(const struct bundle *bundle, const struct launch_config *config,
-                         const struct options *options, struct container_request *container,
-                         struct served_payload *server, struct fault *fault)
-{
-	static struct payload_root root;
-	static struct overlay_directory overlay;
-	if (options->overlay != NULL) {
-		if (overlay_directory_open(&overlay, options->overlay, config, fault) != 0)
-			return -1;
-		container->overlay = &overlay;
-	}
-	if (served_payload_start(server, bundle, config, fault) != 0)
-		return -1;
-	server->kept = options->overlay != NULL ? overlay.lock : -1;
-	if (container_mount_payload(container, server, &root, fault) != 0) {
-		served_payload_close(server);
-		return -1;
-	}
-	container->payload = &root;
-	return 0;
-}
-
 /* The tree, the container around it, the program in it. Returns only when no program was started. */
-static int start(const struct bundle *bundle, const struct launch_config *config, struct options *options,
-                 struct fault *fault)
+static int run_program(const struct bundle *bundle, const struct launch_config *config,
+                       struct options *options, struct fault *fault)
 {
-	struct plan plan;
-	struct tree tree = {.directory = -1};
-	struct served_payload server = {.channel = -1};
+	static struct start start;
 	enum tier tier;
-	if (plan_make(&plan, config, options, fault) != 0)
+	if (start_prepare(&start, bundle, config, options, fault) != 0 ||
+	    tier_first(options, start.wanted.keep || options->extract, &tier, fault) != 0)
 		return -1;
-	const struct tree_request wanted = {
-	    .bundle = bundle,
-	    .config = config,
-	    .target = plan.target,
-	    .temporary = options->temporary,
-	    .keep = plan.target != NULL,
-	    .extract_only = options->extract,
-	    .quiet = options->quiet,
-	};
-	struct container_request container = {
-	    .tree = &tree,
-	    .root = options->root,
-	    .writable = options->writable,
-	    .pid = options->pid,
-	    .net = options->net,
-	    .ipc = options->ipc,
-	    .uts = options->uts,
-	    .mount_home = options->mount_home,
-	    .mount_cwd = options->mount_cwd,
-	    .mounts = plan.mounts,
-	    .mount_count = plan.mount_count,
-	    .rc = options->rc,
-	    .program = plan.program.arguments.items[0],
-	    .environment = plan.environment,
-	};
-	if (tier_first(options, plan.target != NULL || options->extract, &tier, fault) != 0)
-		return -1;
-	if (tier == TIER_MOUNT && mount_payload(bundle, config, options, &container, &server, fault) != 0 &&
+	if (tier == TIER_MOUNT && start_mount_payload(&start, fault) != 0 &&
 	    tier_next(options, &tier, fault) != 0)
 		return -1;
-	if (tier == TIER_MOUNT ? served_payload_await(&server, fault) != 0
-	                       : tree_obtain(&wanted, &tree, fault) != 0)
+	if (tier == TIER_EXTRACT && tree_obtain(&start.wanted, &start.tree, fault) != 0)
 		return -1;
 	if (options->extract)
 		return 0;
-	if (container_enter(&container, fault) != 0)
+	if (start_enter(&start, fault) != 0)
 		return -1;
-	return program_execute(&plan.program, plan.environment, fault);
+	return program_execute(&start.plan.program, start.plan.environment, fault);
 }
 
 /* Show the help or the version: neither needs the bundle to be whole. */
@@ -168,7 +114,7 @@ static int run_bundle(const struct invocation *invocation, struct fault *fault)
 	else if (options.verify)
 		status = verify_host(stdout, &bundle, &config, &options, fault);
 	else
-		return start(&bundle, &config, &options, fault);
+		return run_program(&bundle, &config, &options, fault);
 	return status < 0 ? -1 : finish_output(status, fault);
 }
 
