@@ -42,6 +42,7 @@ static const struct key keys[] = {
     {"target", VALUE_TEXT, false, FIELD(target)},
     {"mount-home", VALUE_SWITCH, false, FIELD(mount_home)},
     {"mount-cwd", VALUE_SWITCH, false, FIELD(mount_cwd)},
+    {"require", VALUE_LIST, false, FIELD(requirements)},
 };
 
 enum { KEY_COUNT = sizeof keys / sizeof *keys };

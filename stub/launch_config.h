@@ -29,6 +29,7 @@ struct launch_config {
 	struct string_list mounts;
 	const char *target; /* NULL when none is baked in; ${VAR} not substituted */
 	bool mount_home, mount_cwd;
+	struct string_list requirements; /* not yet understood: requirement.h */
 };
 
 /* Parse the `size` bytes of a section; they must outlive `config`. Refuses what the format refuses: a value

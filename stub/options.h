@@ -17,6 +17,7 @@ struct options {
 	/* the tree */
 	bool keep;
 	const char *target, *mode, *temporary; /* temporary: ENROOT_TEMP_PATH */
+	bool ignore_requirements;
 	/* the container */
 	bool root, writable, pid, net, ipc, uts, mount_home, mount_cwd;
 	const char *overlay;
