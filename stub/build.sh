@@ -1,7 +1,7 @@
 #!/bin/sh
-# Builds the launchers into dist/launchers/: build.sh [--all]
-# This machine's launcher must build. The other architecture's needs a cross compiler and packages from the network;
-# where they cannot be had that is said, and it is an error only with --all.
+# Builds the launchers into dist/launchers/ and PRoot into dist/auxiliary/: build.sh [--all]
+# This machine's launcher must build. The other architecture's needs a cross compiler and packages from the network, as
+# PRoot needs its source; where they cannot be had that is said, and it is an error only with --all.
 set -eu
 cd "$(dirname "$0")"
 
@@ -19,15 +19,27 @@ build() {
   make -s -j"$(nproc 2>/dev/null || echo 1)" "ARCH=$1" >/dev/null
 }
 
-build "$host"
-[ "$host" = x86_64 ] || exit 0
+missing=no
+build_proot() {
+  echo "Building PRoot for $1 ..."
+  sh proot/build.sh "$1" || missing=yes
+}
 
-if ! command -v aarch64-linux-gnu-gcc >/dev/null; then
-  reason='aarch64-linux-gnu-gcc (package gcc-aarch64-linux-gnu) is missing'
-elif build aarch64; then
-  exit 0
-else
-  reason='its build failed, see above'
+build "$host"
+build_proot "$host"
+
+if [ "$host" = x86_64 ]; then
+  if ! command -v aarch64-linux-gnu-gcc >/dev/null; then
+    reason='aarch64-linux-gnu-gcc (package gcc-aarch64-linux-gnu) is missing'
+  elif build aarch64; then
+    reason=
+    build_proot aarch64
+  else
+    reason='its build failed, see above'
+  fi
+  if [ -n "$reason" ]; then
+    missing=yes
+    echo "No launcher for aarch64: $reason. Bundles for x86_64 are not concerned." >&2
+  fi
 fi
-echo "No launcher for aarch64: $reason. Bundles for x86_64 are not concerned." >&2
-[ "${1-}" != --all ]
+[ $missing = no ] || [ "${1-}" != --all ]

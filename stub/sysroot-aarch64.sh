@@ -1,10 +1,12 @@
 #!/bin/sh
-# Unpacks what the aarch64 launcher is linked with from the distribution's arm64 packages: sysroot-aarch64.sh DIRECTORY
+# Unpacks what the aarch64 launcher is linked with from the distribution's arm64 packages, or the given ones instead:
+# sysroot-aarch64.sh DIRECTORY [PACKAGE...]
 # apt works with this system's mirrors and keys, but on a state of its own in a temporary directory: the system learns
 # of no other architecture, and neither root nor dpkg's database is needed. DIRECTORY appears complete or not at all.
 set -eu
 target=$1
-packages='musl-dev libzstd-dev linux-libc-dev'
+shift
+packages=${*:-musl-dev libzstd-dev linux-libc-dev}
 
 [ ! -e "$target/.complete" ] || exit 0
 mkdir -p "$(dirname "$target")"
