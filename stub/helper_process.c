@@ -92,8 +92,10 @@ static void rename_process(const char *name)
 	char *field = strrchr(status, ')');
 	for (int number = 2; field != NULL && number < 48; number++) {
 		field = strchr(field + 1, ' ');
-		if (field != NULL && number == 47)
-			(void)sscanf(field, "%lu %lu", &start, &end);
+	}
+	if (field != NULL) {
+		start = strtoul(field, &field, 10);
+		end = strtoul(field, NULL, 10);
 	}
 	size_t size = strlen(name) + 1;
 	if (start != 0 && end > start && end - start >= size) {

@@ -154,7 +154,7 @@ static bool remove_one(int cache)
 		const struct timespec use = status.st_mtim;
 		if (count++ == 0 || use.tv_sec < oldest_use.tv_sec ||
 		    (use.tv_sec == oldest_use.tv_sec && use.tv_nsec < oldest_use.tv_nsec)) {
-			snprintf(oldest, sizeof oldest, "%s", name);
+			memcpy(oldest, name, sizeof oldest);
 			oldest_use = use;
 		}
 	}

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,8 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "mount_table.h"
 
 /* struct mount_attr and flags of mount_setattr(2), which musl does not declare. */
 struct attributes {
@@ -67,32 +68,6 @@ static int remount(const char *path, unsigned long set, unsigned long clear)
 	return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | (has & ~clear) | set, NULL);
 }
 
-static long mount_id(int descriptor)
-{
-	char path[48], line[64];
-	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", descriptor);
-	FILE *stream = fopen(path, "re");
-	if (stream == NULL)
-		return -1;
-	long id = -1;
-	while (fgets(line, sizeof line, stream) != NULL && sscanf(line, "mnt_id: %ld", &id) != 1)
-		;
-	fclose(stream);
-	return id;
-}
-
-/* Undo the \ooo of /proc/self/mountinfo. */
-static void unescape(char *text)
-{
-	char *to = text;
-	for (const char *from = text; *from != '\0'; to++) {
-		bool octal = from[0] == '\\' && from[1] != '\0' && from[2] != '\0' && from[3] != '\0';
-		*to = octal ? (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0')) : *from;
-		from += octal ? 4 : 1;
-	}
-	*to = '\0';
-}
-
 /* Remount what lies below the mounts `ids` in one pass over mountinfo. A mount is listed behind the one that
  * it is mounted on, as it was made later. */
 static int remount_below(FILE *mounts, long *ids, unsigned long set, unsigned long clear)
@@ -101,12 +76,11 @@ static int remount_below(FILE *mounts, long *ids, unsigned long set, unsigned lo
 	char *line = NULL;
 	int result = 0;
 	while (result == 0 && getline(&line, &size, mounts) >= 0) {
-		long id, parent;
-		char point[PATH_MAX];
-		if (sscanf(line, "%ld %ld %*s %*s %4095s", &id, &parent, point) != 3)
+		struct mount_line mount;
+		if (!mount_line_read(&mount, line))
 			continue;
 		size_t i = 0;
-		while (i < count && ids[i] != parent)
+		while (i < count && ids[i] != mount.parent)
 			i++;
 		if (i == count)
 			continue;
@@ -115,9 +89,8 @@ static int remount_below(FILE *mounts, long *ids, unsigned long set, unsigned lo
 			result = -1;
 			break;
 		}
-		ids[count++] = id;
-		unescape(point);
-		result = remount(point, set, clear);
+		ids[count++] = mount.id;
+		result = remount(mount.point, set, clear);
 	}
 	free(line);
 	return result;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "mount_table.h"
 #include "namespaces.h"
 
 /* The first `size` - 1 bytes of a file; empty when it cannot be read. */
@@ -39,8 +40,8 @@ static bool in_plain_chroot(void)
 	size_t size = 0;
 	bool found = false;
 	while (!found && getline(&line, &size, mounts) >= 0) {
-		char point[8] = "";
-		found = sscanf(line, "%*s %*s %*s %*s %7s", point) == 1 && strcmp(point, "/") == 0;
+		struct mount_line mount;
+		found = mount_line_read(&mount, line) && strcmp(mount.point, "/") == 0;
 	}
 	free(line);
 	fclose(mounts);

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mount_table.h"
+
 /* Directories open at once. What lies deeper is first moved up to the top, so neither descriptors nor stack
  * bound the depth that can be removed. */
 enum { DEPTH_LIMIT = 24, NFS_RETRIES = 20 };
@@ -29,22 +31,6 @@ struct removal {
 	unsigned long moved; /* directories moved up so far, for their names */
 	int error;           /* the first one */
 };
-
-/* The id of the mount that `descriptor` is on (Linux 3.15), -1 when it cannot be told. */
-static long mount_id(int descriptor)
-{
-	char path[48], line[64];
-	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", descriptor);
-	FILE *stream = fopen(path, "re");
-	if (stream == NULL)
-		return -1;
-	long id = -1;
-	while (id < 0 && fgets(line, sizeof line, stream) != NULL)
-		if (sscanf(line, "mnt_id: %ld", &id) != 1)
-			id = -1;
-	fclose(stream);
-	return id;
-}
 
 /* Open the directory itself, never a link or what is mounted on it (EXDEV). */
 static int open_here(int parent, const char *name, uint64_t flags)
