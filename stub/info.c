@@ -77,6 +77,7 @@ static void write_json(FILE *stream, const struct facts *facts)
 	json_text(&json, "workdir", config->workdir);
 	json_texts(&json, "env", texts(&config->environment));
 	json_texts(&json, "mounts", texts(&config->mounts));
+	json_texts(&json, "require", texts(&config->requirements));
 	json_boolean(&json, "mountHome", config->mount_home);
 	json_boolean(&json, "mountCwd", config->mount_cwd);
 	json_texts(&json, "inheritedEnvironment", inherited_patterns);
@@ -229,6 +230,7 @@ static void write_text(FILE *stream, const struct facts *facts)
 	write_line(stream, "Directory:", config->workdir);
 	write_lines(stream, "Environment:", &config->environment);
 	write_lines(stream, "Mounts:", &config->mounts);
+	write_lines(stream, "Needs:", &config->requirements);
 	if (config->mount_home || config->mount_cwd)
 		write_line(stream, "Shown inside:",
 		           !config->mount_cwd    ? "home directory"

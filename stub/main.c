@@ -15,6 +15,7 @@
 #include "options.h"
 #include "own_arch.h"
 #include "own_copy.h"
+#include "requirement.h"
 #include "settings.h"
 #include "start.h"
 #include "tier.h"
@@ -65,6 +66,7 @@ static int run_program(const struct bundle *bundle, const struct launch_config *
 	static struct start start;
 	enum tier tier;
 	if (start_prepare(&start, bundle, config, options, fault) != 0 ||
+	    (!options->extract && requirements_at_start(config, options, fault) != 0) ||
 	    tier_first(options, start.wanted.keep || options->extract, &tier, fault) != 0)
 		return -1;
 	if (tier == TIER_MOUNT && start_mount_payload(&start, fault) != 0 &&

@@ -47,6 +47,8 @@ const struct option_row option_table[] = {
     FLAG('i', "info", info, BUNDLE, "show what the bundle holds"),
     FLAG(0, "check", check, BUNDLE, "check every byte of the bundle"),
     FLAG('v', "verify", verify, BUNDLE, "try whether this host can run the bundle"),
+    FLAG(0, "ignore-requirements", ignore_requirements, BUNDLE,
+         "start although the host lacks what the bundle needs"),
     FLAG(0, "json", json, BUNDLE, "print --info, --check or --verify as JSON"),
     FLAG('h', "help", help, BUNDLE, "show this text"),
     FLAG(0, "version", version, BUNDLE, "show the launcher's version"),
