@@ -43,6 +43,14 @@ export const trixie: Kernel = {
   packages: ['apparmor', 'libc6', 'libgcc-s1', 'libstdc++6'],
 };
 
+export const noble: Kernel = {
+  name: "Ubuntu 24.04's 6.8",
+  release: 'noble',
+  architecture: 'amd64',
+  image: 'linux-image-virtual',
+  packages: ['apparmor', 'libc6', 'libgcc-s1', 'libstdc++6'],
+};
+
 /** The directory with the kernel's unpacked packages, fetched from its distribution where they are not there yet. */
 export function packagesOf(kernel: Kernel): string {
   const target = join(kept, `${kernel.release}-${kernel.architecture}`);

@@ -3,7 +3,7 @@
 # A package `linux-image-*` stands for the kernel that it depends on, with its modules. DIRECTORY appears complete or
 # not at all; its file `packages` has what is in it, `NAME VERSION` a line.
 # apt works with Debian's mirror and keys, on a state of its own beside DIRECTORY: the system learns of no other
-# release, nothing is installed, and neither root nor dpkg's database is needed.
+# release, nothing is installed, and neither root nor dpkg's database is needed. Ubuntu's key comes from Debian's package of it.
 set -eu
 release=$1
 architecture=$2
@@ -24,7 +24,8 @@ deb [signed-by=$keyring] $debian/debian $release-updates main
 deb [signed-by=$keyring] $debian/debian-security $release-security main"
   ;;
 noble)
-  keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg
+  sh "$0" trixie amd64 "$target-keyring" ubuntu-keyring
+  keyring=$(cd "$target-keyring/usr/share/keyrings" && pwd)/ubuntu-archive-keyring.gpg
   ubuntu=http://archive.ubuntu.com/ubuntu
   sources="deb [signed-by=$keyring] $ubuntu $release main
 deb [signed-by=$keyring] $ubuntu $release-updates main"

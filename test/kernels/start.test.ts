@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { build, makeRootfs, makeWorkplace, type Workplace } from '../e2e/support/workplace.js';
-import { bookworm, boot, trixie } from './boot.js';
+import { bookworm, boot, noble, trixie } from './boot.js';
 import { file } from './cpio.js';
 
 let place: Workplace;
@@ -19,7 +19,7 @@ beforeAll(() => {
 
 afterAll(() => place?.remove());
 
-test.each([bookworm, trixie])('a bundle starts on $name', async (kernel) => {
+test.each([bookworm, trixie, noble])('a bundle starts on $name', async (kernel) => {
   const { runs } = await boot({
     kernel,
     files: [file('x.run', bundle, 0o755)],
