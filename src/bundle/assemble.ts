@@ -17,14 +17,17 @@ import {
 import { encodeJsonBytes } from './json-bytes.js';
 import { bundleName, encodeLaunchConfig, type LaunchConfig, treeId } from './launch-config.js';
 import { type Launcher, launcherPath, loadLauncher } from './launchers.js';
+import { launcherLicenses } from './licenses.js';
 import {
   encodeManifest,
   type ImageManifest,
+  type License,
   listOmissions,
   type Manifest,
   type PlatformManifest,
 } from './manifest.js';
 import { isOutOfRoom, openOutput, outputError } from './output.js';
+import { type AuxiliaryProgram, describePrograms, loadProot, programLicenses } from './programs.js';
 import { SECTION_KIND, type Section } from './section.js';
 import { encodeTable, tableSize } from './table.js';
 
@@ -87,6 +90,8 @@ export interface AssembleRequest {
   writePayload(output: FileHandle, start: number): Promise<WrittenPayload>;
   /** Where the launchers are; those of this installation unless given. */
   launcherFile?(architecture: Architecture): string;
+  /** Where PRoot is, `ARCH/proot.zst`; that of this installation unless given. A bundle comes without what is not there. */
+  auxiliaryDirectory?: string;
 }
 
 /** What was written. */
@@ -120,10 +125,14 @@ export async function assembleBundle(request: AssembleRequest): Promise<BundleSu
   const template = await loadHeaderTemplate();
   const file = request.launcherFile ?? launcherPath;
   const launchers = await Promise.all(architectures.map((one) => loadLauncher(one, file(one))));
+  const loaded = architectures.map((one) => loadProot(one, request.auxiliaryDirectory));
+  const programs = (await Promise.all(loaded)).filter((program) => program !== undefined);
+  const ownLicenses = await launcherLicenses(request.description.rundle);
+  const licenses = [...ownLicenses, ...programLicenses(programs)];
 
   const output = await openOutput(request.output, request.force);
   try {
-    const parts = { request, platforms, name, template, launchers };
+    const parts = { request, platforms, name, template, launchers, programs, licenses };
     const summary = await write(output.handle, parts);
     await output.publish();
     return summary;
@@ -140,10 +149,12 @@ interface Parts {
   name: ByteString;
   template: ByteString;
   launchers: readonly Launcher[];
+  programs: readonly AuxiliaryProgram[];
+  licenses: License[];
 }
 
 async function write(output: FileHandle, parts: Parts): Promise<BundleSummary> {
-  const { request, platforms, name, template, launchers } = parts;
+  const { request, platforms, name, template, launchers, programs } = parts;
   const architectures = launchers.map((launcher) => launcher.architecture);
   const sections: Section[] = [];
   let end = headerLength(template, architectures);
@@ -162,6 +173,11 @@ async function write(output: FileHandle, parts: Parts): Promise<BundleSummary> {
     const place = { offset: end, size: bytes.length, digest: launcherDigest(bytes) };
     await append(bytes, { kind: SECTION_KIND.launcher, machine, required: false });
     places.set(architecture, place);
+  }
+  for (const { architecture, frame } of programs) {
+    end = align(end, BLOCK);
+    const machine = ELF_MACHINE[architecture];
+    await append(frame, { kind: SECTION_KIND.proot, machine, required: false });
   }
 
   end = align(end, PAYLOAD_ALIGNMENT);
@@ -225,7 +241,7 @@ function launchConfig(
 }
 
 function describe(
-  { request, platforms, name, launchers }: Parts,
+  { request, platforms, name, launchers, programs, licenses }: Parts,
   payload: WrittenPayload,
 ): Manifest {
   const { payload: format, omissions, ...description } = request.description;
@@ -250,6 +266,8 @@ function describe(
       size: bytes.length,
       sha256,
     })),
+    ...describePrograms(programs),
+    licenses,
   };
 }
 

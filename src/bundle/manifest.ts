@@ -60,6 +60,39 @@ const platformSchema = z.object({
   ...imageSchema.shape,
 });
 
+const sourceSchema = z.object({ url: z.string().min(1), sha256: hex256.exactOptional() });
+
+/** One program or library and its licence. */
+export const licenseSchema = z.object({
+  /** The program or library. */
+  name: z.string().min(1),
+  version: z.string().exactOptional(),
+  /** SPDX expression. */
+  license: z.string().min(1),
+  /** Where its source is. */
+  source: sourceSchema.exactOptional(),
+  /** The licence itself, line by line: the launcher reads at most 4095 bytes of a string. */
+  text: z.array(z.string()),
+});
+
+/** What comes with an auxiliary program, of which a bundle may have one for each architecture. */
+export const programDescriptionSchema = z.object({
+  name: z.string().min(1),
+  version: z.string().min(1),
+  /** SPDX expression. */
+  license: z.string().min(1),
+  source: sourceSchema,
+});
+
+const programSchema = z.object({
+  ...programDescriptionSchema.shape,
+  /** Its sections, of kind 6: `size` and `sha256` as in the table, `unpackedSize` of what is in the frame. */
+  sections: z.partialRecord(
+    architecture,
+    z.object({ size: count, sha256: hex256, unpackedSize: count }),
+  ),
+});
+
 const schema = z.object({
   /** Version of this document. */
   schema: z.literal(1),
@@ -94,10 +127,20 @@ const schema = z.object({
   /** All omissions, also those that are not listed. */
   omissionCount: count,
   launchers: z.array(z.object({ arch: architecture, size: count, sha256: hex256 })),
+  /** Auxiliary programs. */
+  programs: z.array(programSchema).exactOptional(),
+  /** Of the launchers and the auxiliary programs, and of what is linked into them; the image's own are not known. */
+  licenses: z.array(licenseSchema).exactOptional(),
 });
 
 /** What people and tools read about a bundle; the launcher does not need it. */
 export type Manifest = z.infer<typeof schema>;
+
+/** What it says of a licence. */
+export type License = z.infer<typeof licenseSchema>;
+
+/** What it says of an auxiliary program. */
+export type ProgramManifest = z.infer<typeof programSchema>;
 
 /** What it says of an image. */
 export type ImageManifest = z.infer<typeof imageSchema>;

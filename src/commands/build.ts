@@ -64,7 +64,14 @@ async function run(source: string, values: BuildValues): Promise<void> {
 
 function tell(summary: BundleSummary, seconds: number, terminal: Terminal): void {
   const file = printable(summary.path);
-  const { omissionCount } = summary.manifest;
+  const { omissionCount, architectures, programs = [] } = summary.manifest;
+  const without = architectures.filter((one) => programs.every(({ sections }) => !sections[one]));
+  if (without.length > 0) {
+    const where = without.join(' and ');
+    terminal.remark(
+      `this installation has no PRoot for ${where}: the bundle does not start on hosts without user namespaces`,
+    );
+  }
   if (omissionCount > 0) {
     const what = omissionCount === 1 ? '1 thing' : `${omissionCount} things`;
     terminal.remark(`${what} left out or changed; rundle inspect ${file} lists what`);

@@ -22,6 +22,7 @@ export function inspectionText(bundle: Bundle, checked: boolean): string {
     '',
     'Sections',
     ...sections(bundle),
+    ...licenses(manifest),
     ...labels(manifest),
     ...omissions(manifest),
     '',
@@ -119,6 +120,21 @@ function sections(bundle: Bundle): string[] {
     ([name = '', offset = '', size = '', sha256 = '']) =>
       `  ${name.padEnd(width(0))}  ${offset.padStart(width(1))}  ${size.padStart(width(2))}  ${sha256}`,
   );
+}
+
+/** The texts are in `--json`. */
+function licenses({ licenses: all = [] }: Manifest): string[] {
+  const lines = all.map(({ name, version, license, source }): Row => {
+    const words = [license, version && `version ${version}`, source?.url];
+    return [
+      printable(name),
+      words
+        .filter((word) => word !== undefined)
+        .map(printable)
+        .join(', '),
+    ];
+  });
+  return lines.length === 0 ? [] : ['', 'Licences', ...rows(lines)];
 }
 
 function labels({ labels: all, platforms }: Manifest): string[] {

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Builds PRoot, the auxiliary program of the tier trace, from Debian's source package: build.sh [ARCH]
-# The result is ../../dist/auxiliary/ARCH/proot.zst, and beside it, in source/, what its licence asks for: its source and
-# the licences of what is in it. What was fetched and built stays in ../build/proot. Where it cannot be built, one line on
-# standard error says why, and it exits 1. The same source gives the same bytes, wherever this directory is.
+# The result is ../../dist/auxiliary/ARCH/, see pack.mjs, and beside it source/ with what its licence asks for. What was
+# fetched and built stays in ../build/proot. Where it cannot be built, one line on standard error says why, and it exits 1.
+# The same source gives the same bytes, wherever this directory is.
 set -eu
 cd "$(dirname "$0")"
 arch=${1:-$(uname -m)}
@@ -41,6 +41,7 @@ musl=$root/usr/lib/$arch-linux-musl
 talloc=$talloc_root/usr/lib/$triplet/libtalloc.a
 [ -e "$musl/rcrt1.o" ] || fail 'musl (package musl-tools) is missing'
 [ -e "$talloc" ] || fail 'libtalloc.a (package libtalloc-dev) is missing'
+talloc_version=$(sed -n 's/^Version: //p' "${talloc%/*}/pkgconfig/talloc.pc")
 # A header of macros that is the same everywhere; musl has none.
 queue=$(echo '#include <sys/queue.h>' | gcc -E -M - | tr ' ' '\n' | grep '/sys/queue\.h$') ||
   fail 'sys/queue.h (package libc6-dev) is missing'
@@ -94,15 +95,19 @@ compile() {
     fail 'it does not compile, see above'
   }
   "${cross}strip" -s -R .comment "$work/src/proot"
-  node compress.mjs "$work/src/proot" "$work/proot.zst"
+  mkdir "$work/packed"
+  node pack.mjs "$work/src/proot" "$work/COPYING" "$talloc_version" "$work/packed"
   mkdir -p "$cache/$arch"
-  mv "$work/src/proot" "$cache/$arch/proot"
-  mv "$work/proot.zst" "$cache/$arch/proot.zst"
+  # One after the other, so that another build that runs now always finds all of them.
+  for file in COPYING src/proot packed/proot.json packed/proot.zst; do
+    mv -f "$work/$file" "$cache/$arch/"
+  done
 }
 
 # Anew only when something that goes into it is newer.
 built=$cache/$arch/proot.zst
-if [ ! -e "$built" ] || [ -n "$(find . "$tarball" "$talloc" "$musl/libc.a" -newer "$built")" ]; then
+if [ ! -e "$built" ] ||
+  [ -n "$(find . ../licenses "$tarball" "$talloc" "$musl/libc.a" -newer "$built")" ]; then
   compile
 fi
 
@@ -113,4 +118,6 @@ install_file() {
   mv "$2.new.$$" "$2"
 }
 install_file "$built" "$auxiliary/$arch/proot.zst"
+install_file "$cache/$arch/proot.json" "$auxiliary/$arch/proot.json"
 install_file "$tarball" "$auxiliary/source/${tarball##*/}"
+install_file "$cache/$arch/COPYING" "$auxiliary/source/COPYING"

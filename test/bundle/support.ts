@@ -86,6 +86,7 @@ export function request(
     },
     writePayload: payloadOf(PAYLOAD),
     launcherFile: workshop.launcherFile,
+    auxiliaryDirectory: join(workshop.directory, 'no programs'),
     ...change,
   };
 }
