@@ -7,10 +7,11 @@
 
 #include "environment.h"
 #include "json.h"
+#include "manifest.h"
 #include "message.h"
 #include "tier.h"
 
-enum { MANIFEST_LIMIT = 16 << 20, LABEL_WIDTH = 17, LINE_WIDTH = 100 };
+enum { LABEL_WIDTH = 17, LINE_WIDTH = 100 };
 
 /* What both forms show. */
 struct facts {
@@ -35,17 +36,7 @@ static int gather(struct facts *facts, struct fault *fault)
 			sha256_hex(section->sha256, facts->payload_sha256);
 		}
 	}
-	const struct section *manifest = bundle_section(bundle, SECTION_MANIFEST, BUNDLE_ARCH_NONE, 0);
-	if (manifest == NULL || manifest->size > MANIFEST_LIMIT)
-		return 0;
-	facts->manifest = bundle_read_section(bundle, manifest, MANIFEST_LIMIT, fault);
-	if (facts->manifest == NULL)
-		return -1;
-	if (!json_walk(facts->manifest, (size_t)manifest->size, NULL, NULL)) {
-		free(facts->manifest);
-		facts->manifest = NULL;
-	}
-	return 0;
+	return manifest_read(bundle, &facts->manifest, fault);
 }
 
 static const char *const *texts(const struct string_list *list)

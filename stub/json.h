@@ -38,4 +38,8 @@ typedef void json_visitor(void *context, const char *path, const char *value);
  * path longer than 4 KiB; what came before has been visited then. */
 bool json_walk(const char *text, size_t size, json_visitor *visit, void *context);
 
+/* The value of the member `name` of the object `text`, which json_walk found valid: where in `text` it begins, and its
+ * bytes in `size`. NULL when there is no such member. */
+char *json_member(char *text, const char *name, size_t *size);
+
 #endif

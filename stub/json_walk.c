@@ -234,3 +234,24 @@ bool json_walk(const char *text, size_t size, json_visitor *visit, void *context
 	skip_space(&walk);
 	return walk.next == walk.end;
 }
+
+char *json_member(char *text, const char *name, size_t *size)
+{
+	struct walk walk = {.next = text, .end = text + strlen(text)};
+	if (!skip(&walk, '{'))
+		return NULL;
+	do {
+		if (!read_string(&walk) || !skip(&walk, ':'))
+			return NULL;
+		bool found = strcmp(walk.text, name) == 0;
+		skip_space(&walk);
+		const char *value = walk.next;
+		if (!walk_value(&walk))
+			return NULL;
+		if (found) {
+			*size = (size_t)(walk.next - value);
+			return text + (value - text);
+		}
+	} while (skip(&walk, ','));
+	return NULL;
+}

@@ -11,6 +11,7 @@
 #include "invocation.h"
 #include "launch_config.h"
 #include "launcher_cache.h"
+#include "licenses.h"
 #include "message.h"
 #include "options.h"
 #include "own_arch.h"
@@ -111,6 +112,8 @@ static int run_bundle(const struct invocation *invocation, struct fault *fault)
 		return -1;
 	if (options.check)
 		status = check_bundle(&bundle, stdout, options.json, fault);
+	else if (options.licenses)
+		status = licenses_write(stdout, options.json, &bundle, fault);
 	else if (options.info)
 		status = info_write(stdout, options.json, &bundle, &config, fault);
 	else if (options.verify)

@@ -169,6 +169,10 @@ static int check_combination(const struct options *options, struct fault *fault)
 	if (duty != NULL && options->operand_count != 0)
 		return fault_set(fault, 0, "--%s starts no program, but COMMAND '%.200s' was given", duty,
 		                 options->operands[0]);
+	if (options->licenses && !options->info) {
+		fault_set(fault, 0, "--licenses is a part of --info");
+		return fault_hint(fault, "use --info --licenses");
+	}
 	if (options->json && !options->info && !options->check && !options->verify) {
 		fault_set(fault, 0, "--json has nothing to print");
 		return fault_hint(fault, "use it with --info, --check or --verify");

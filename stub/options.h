@@ -13,7 +13,7 @@
 struct options {
 	/* another duty than starting the program; at most one */
 	bool help, version, info, verify, check, extract;
-	bool json, quiet;
+	bool licenses, json, quiet;
 	/* the tree */
 	bool keep;
 	const char *target, *mode, *temporary; /* temporary: ENROOT_TEMP_PATH */

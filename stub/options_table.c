@@ -45,6 +45,7 @@ const struct option_row option_table[] = {
     VALUE(0, "mode", mode, "TIER", TREE, "start in this way only: mount or extract"),
     FLAG('q', "quiet", quiet, TREE, "no progress and no notices"),
     FLAG('i', "info", info, BUNDLE, "show what the bundle holds"),
+    FLAG(0, "licenses", licenses, BUNDLE, "with --info: licences of what is in it beside the image"),
     FLAG(0, "check", check, BUNDLE, "check every byte of the bundle"),
     FLAG('v', "verify", verify, BUNDLE, "try whether this host can run the bundle"),
     FLAG(0, "ignore-requirements", ignore_requirements, BUNDLE,
