@@ -18,8 +18,8 @@ beforeAll(() => {
     verbatimSymlinks: true,
     filter: (path) => {
       const name = relative(repository, path);
-      // Of what stub/ built, the packages fetched for the other architecture are enough.
-      const built = /^stub\/build\/(?!sysroot-)/.test(name);
+      // Of what stub/ built, what it fetched is enough: packages for the other architecture and PRoot's source.
+      const built = /^stub\/build\/(?!sysroot-|proot$|proot\/[^/]*\.tar\.gz$)/.test(name);
       return !left.has(name) && !built && !name.endsWith('.run');
     },
   });
@@ -44,11 +44,17 @@ test('the tarball holds what rundle needs and nothing of its making', () => {
       'package/dist/cli.js',
       'package/dist/launchers/x86_64',
       'package/dist/launchers/aarch64',
+      'package/dist/auxiliary/x86_64/proot.zst',
+      'package/dist/auxiliary/aarch64/proot.zst',
+      'package/dist/auxiliary/source/COPYING',
+      'package/dist/auxiliary/source/proot_5.4.0.orig.tar.gz',
+      'package/stub/proot/build.sh',
+      'package/stub/licenses/GPL-3.0.txt',
       'package/templates/header.sh.mustache',
     ]),
   );
   const allowed =
-    /^package\/(LICENSE|README\.md|package\.json|dist\/|templates\/|stub\/README\.md$)/;
+    /^package\/(LICENSE|README\.md|package\.json|dist\/|templates\/|stub\/(README\.md$|sysroot-aarch64\.sh$|licenses\/|proot\/))/;
   expect(names.filter((name) => !allowed.test(name) || name.endsWith('.map'))).toEqual([]);
 });
 
@@ -111,4 +117,5 @@ test('installed in an empty directory, it builds a bundle without a compiler', (
   );
   const described = inEmptyPath(rundle, 'inspect', bundle);
   expect(described).toContain('launcher for aarch64');
+  expect(described).toContain('auxiliary program PRoot for aarch64');
 });
