@@ -1,4 +1,7 @@
 import type { Description, ImageDescription, LaunchSettings } from './bundle/assemble.js';
+import type { BundleRequirement } from './bundle/manifest.js';
+import type { RequirementChanges } from './requirement/bundle-requirements.js';
+import { requirementText } from './requirement/requirement.js';
 import type { ConfigOverrides } from './rootfs/config-overrides.js';
 import type { CopySpecification } from './rootfs/copy.js';
 import type { MountSpecification } from './rootfs/mount-specification.js';
@@ -18,6 +21,7 @@ export interface Changes extends ConfigOverrides {
   /** Where `--keep` puts the tree when the bundle runs; may hold `${VAR}`. */
   target?: string | undefined;
   description?: string | undefined;
+  requirements: RequirementChanges;
 }
 
 /** What the source brings along for its start comes first: a later mount on the same place covers an earlier one. */
@@ -33,7 +37,11 @@ export function withStart(changes: Changes, start: SourceStart | undefined): Cha
 }
 
 /** How the launcher starts an image. */
-export function launchSettings(image: OverriddenImage, changes: Changes): LaunchSettings {
+export function launchSettings(
+  image: OverriddenImage,
+  changes: Changes,
+  requirements: readonly BundleRequirement[],
+): LaunchSettings {
   const { config, startsThroughRc } = image;
   return {
     entrypoint: (config.entrypoint ?? []).map(fromText),
@@ -45,6 +53,7 @@ export function launchSettings(image: OverriddenImage, changes: Changes): Launch
     ...(changes.target !== undefined && { target: fromText(changes.target) }),
     mountHome: changes.mountHome,
     mountCwd: changes.mountCwd,
+    require: requirements.flatMap(({ text }) => (text === undefined ? [] : [fromText(text)])),
   };
 }
 
@@ -66,10 +75,15 @@ export function describeBundle(
 }
 
 /** What it says of an image. */
-export function describeImage(source: LoadedSource, { config }: OverriddenImage): ImageDescription {
+export function describeImage(
+  source: LoadedSource,
+  { config }: OverriddenImage,
+  requirements: readonly BundleRequirement[],
+): ImageDescription {
   return {
     labels: config.labels,
     provenance: source.provenance,
+    ...(requirements.length > 0 && { requirements: [...requirements] }),
     ...(config.created !== undefined && { created: config.created }),
     config: {
       user: config.user,
@@ -96,5 +110,7 @@ function describeChanges(changes: Changes): string[] {
     ...(changes.mountHome ? ['mount-home'] : []),
     ...(changes.mountCwd ? ['mount-cwd'] : []),
     ...(changes.target === undefined ? [] : [`target ${changes.target}`]),
+    ...(changes.requirements.dropOwn ? ['require none'] : []),
+    ...changes.requirements.added.map((one) => `require ${requirementText(one)}`),
   ];
 }

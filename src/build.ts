@@ -21,6 +21,7 @@ import type { ImageConfig } from './oci/config.js';
 import type { Platform } from './oci/platform.js';
 import type { Progress } from './progress/progress.js';
 import type { RegistryAccess } from './registry/access.js';
+import { assertPossible, bundleRequirements } from './requirement/bundle-requirements.js';
 import { applyOverrides, type OverriddenImage } from './rootfs/overrides.js';
 import { loadSource, platformsOf } from './source/open.js';
 import { SharedWork } from './source/shared-work.js';
@@ -129,6 +130,10 @@ async function build(
       shared: new SharedWork(),
       onProgress: sumOfSteps(progress),
     });
+    assertPossible(
+      request.changes.requirements,
+      images.map(({ architecture }) => architecture),
+    );
     const buildTime = context.sourceDateEpoch ?? 0;
     const making = images[0]?.making;
     const payload = payloadOptions(request.payload, making);
@@ -176,6 +181,11 @@ async function loadImages(
     }
     const changes = withStart(request.changes, source.start);
     const { architecture, image } = await change(source, changes);
+    const requirements = bundleRequirements(
+      changes.requirements,
+      { env: image.config.env, carried: source.start?.requirements },
+      architecture,
+    );
     images.push({
       architecture,
       root: source.root,
@@ -183,8 +193,8 @@ async function loadImages(
       making: source.making,
       platform: {
         architecture,
-        launch: launchSettings(image, changes),
-        image: describeImage(source, image),
+        launch: launchSettings(image, changes, requirements),
+        image: describeImage(source, image, requirements),
       },
       startupFiles: await startupFiles(source.root, {
         programs: firstPrograms(image),

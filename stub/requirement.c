@@ -112,7 +112,8 @@ static int compare_versions(const char *host, const uint32_t wanted[VERSION_PART
 	return 0;
 }
 
-/* ">=5.11", ">=470,<471": 1 when all hold, 0 when not, -1 when it is not understood. */
+/* ">=5.11", ">=470,<471": 1 when all hold or nothing can be compared, 0 when not, -1 when it is not
+ * understood. */
 static int check_versions(const struct term *term, const char *text, char *found, size_t size)
 {
 	char host[64];
@@ -126,7 +127,8 @@ static int check_versions(const struct term *term, const char *text, char *found
 		text += below ? 1 : 2;
 		if (!read_version(&text, wanted))
 			return -1;
-		if (host[0] == '\0' || (compare_versions(host, wanted) < 0) != below)
+		if (strcmp(host, VERSION_UNKNOWN) != 0 &&
+		    (host[0] == '\0' || (compare_versions(host, wanted) < 0) != below))
 			met = 0;
 		if (*text != ',')
 			return *text == '\0' ? met : -1;

@@ -43,10 +43,11 @@ void measure_kernel(char *version, size_t version_size, char *found, size_t size
 void measure_driver(char *version, size_t version_size, char *found, size_t size)
 {
 	nvidia_driver_version(version, version_size);
-	if (version[0] != '\0')
-		snprintf(found, size, "NVIDIA driver %s", version);
-	else
-		snprintf(found, size, "no NVIDIA driver");
+	snprintf(found, size, version[0] == '\0' ? "no NVIDIA driver" : "NVIDIA driver %s", version);
+	if (version[0] == '\0' && gpu_usable("nvidia", version, version_size)) {
+		snprintf(version, version_size, "%s", VERSION_UNKNOWN);
+		snprintf(found, size, "an NVIDIA driver, whose version Windows keeps");
+	}
 }
 
 uint64_t measure_memory(int argument, char *found, size_t size)
@@ -172,7 +173,6 @@ static const struct {
 /* driver=none: nothing of NVIDIA's will be used. */
 int measure_driver_word(const char *word, char *found, size_t size)
 {
-	char version[32];
 	if (strcmp(word, "none") != 0)
 		return -1;
 	for (size_t i = 0; i < sizeof switches / sizeof *switches; i++) {
@@ -182,9 +182,5 @@ int measure_driver_word(const char *word, char *found, size_t size)
 			return 1;
 		}
 	}
-	if (!gpu_usable("nvidia", found, size))
-		return 1;
-	measure_driver(version, sizeof version, found, size);
-	/* WSL 2 leaves the version to Windows: nothing here could be compared. */
-	return version[0] == '\0';
+	return !gpu_usable("nvidia", found, size);
 }

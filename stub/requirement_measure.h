@@ -8,9 +8,11 @@
 #include <stdint.h>
 
 /* Three ways to measure. Each writes what it found, for people, to the `size` bytes at `found`.
- * A version: text that begins with numbers and dots; "" when there is none.
+ * A version: text that begins with numbers and dots; "" when there is none, VERSION_UNKNOWN when it cannot be
+ * seen, as that of NVIDIA's driver on WSL 2.
  * An amount: bytes or pieces, UINT64_MAX for unlimited.
  * A word: 1 when the host has it, 0 when not, -1 when the word is not known. */
+#define VERSION_UNKNOWN "?"
 typedef void version_measure(char *version, size_t version_size, char *found, size_t size);
 typedef uint64_t amount_measure(int argument, char *found, size_t size);
 typedef int word_measure(const char *word, char *found, size_t size);

@@ -22,6 +22,7 @@ const LAYERS = [
   'squashfs',
   'sif',
   'bundle',
+  'requirement',
   'engine',
   'source',
   'startup',

@@ -51,7 +51,16 @@ export interface WrittenPayload {
 /** How an image is started. */
 export type LaunchSettings = Pick<
   LaunchConfig,
-  'entrypoint' | 'cmd' | 'env' | 'workdir' | 'rc' | 'mounts' | 'target' | 'mountHome' | 'mountCwd'
+  | 'entrypoint'
+  | 'cmd'
+  | 'env'
+  | 'workdir'
+  | 'rc'
+  | 'mounts'
+  | 'target'
+  | 'mountHome'
+  | 'mountCwd'
+  | 'require'
 >;
 
 /** What the manifest says of an image; the rest of `config` comes from the launch settings. */

@@ -36,6 +36,8 @@ export interface LaunchConfig {
   target?: ByteString;
   mountHome: boolean;
   mountCwd: boolean;
+  /** What the host must have (src/requirement); a launcher refuses to start where it does not understand one. */
+  require: readonly ByteString[];
 }
 
 const ROOT = '/' as ByteString;
@@ -61,6 +63,7 @@ const KEYS: Readonly<Record<string, { list?: true; needed?: true; form: RegExp |
   target: { form: /./s },
   'mount-home': { form: /^[01]$/ },
   'mount-cwd': { form: /^[01]$/ },
+  require: { list: true, form: null },
 };
 
 /**
@@ -85,6 +88,7 @@ export function encodeLaunchConfig(config: LaunchConfig): Buffer {
     ...(config.target === undefined ? [] : [['target', config.target] as [string, string]]),
     ['mount-home', config.mountHome ? '1' : '0'],
     ['mount-cwd', config.mountCwd ? '1' : '0'],
+    ...config.require.map((value): [string, string] => ['require', value]),
   ];
   let text = '';
   for (const [key, value] of pairs) {
@@ -138,6 +142,7 @@ export function decodeLaunchConfig(input: Uint8Array, where: string): LaunchConf
     ...(target === undefined ? {} : { target }),
     mountHome: one('mount-home') === '1',
     mountCwd: one('mount-cwd') === '1',
+    require: list('require'),
   };
 }
 

@@ -43,12 +43,25 @@ const configSchema = z.object({
 
 const labelsSchema = z.record(z.string(), z.string());
 
+/** What a bundle needs of its host. */
+const requirementSchema = z.object({
+  /** As in the launch config; missing when nothing of it can be checked. */
+  text: z.string().exactOptional(),
+  /** The variable of the image that asks for it; missing for what was asked for at build time. */
+  from: z.string().exactOptional(),
+  /** Conditions of that variable that no host is compared with. */
+  notChecked: z.array(z.string()).exactOptional(),
+});
+
+export type BundleRequirement = z.infer<typeof requirementSchema>;
+
 const imageSchema = z.object({
   labels: labelsSchema,
   provenance: provenanceSchema,
   /** RFC 3339, as the image says. */
   created: z.string().exactOptional(),
   config: configSchema,
+  requirements: z.array(requirementSchema).exactOptional(),
 });
 
 const platformSchema = z.object({
@@ -107,6 +120,7 @@ const schema = z.object({
   /** RFC 3339, as the image says. */
   created: z.string().exactOptional(),
   config: configSchema,
+  requirements: z.array(requirementSchema).exactOptional(),
   /** With several architectures: the image of each, in their order. What stands outside is then that of the first. */
   platforms: z.array(platformSchema).min(2).exactOptional(),
   /** What was changed when the bundle was built, one line each; holds no path of the building machine. */

@@ -4,6 +4,7 @@ import type { BuildRequest } from '../build.js';
 import type { Changes } from '../build-changes.js';
 import { RundleError } from '../errors.js';
 import { parsePlatform } from '../oci/platform.js';
+import { parseRequirements } from '../requirement/bundle-requirements.js';
 import { parseCopy } from '../rootfs/copy.js';
 import { parseMount } from '../rootfs/mount-specification.js';
 import { DEFAULT_BLOCK_SIZE, DEFAULT_LEVEL } from '../squashfs/options.js';
@@ -86,6 +87,12 @@ export const BUILD_OPTIONS: readonly OptionRow[] = [
     group: FILES,
   },
   {
+    flags: '--require <NEED>',
+    text: 'what the host must have, such as kernel>=5.11, cpu=avx2 or gpu; none drops what the image asks for',
+    group: PROGRAM,
+    repeatable: true,
+  },
+  {
     flags: '--label <KEY=VALUE>',
     text: 'add or replace a label',
     group: PAYLOAD,
@@ -131,6 +138,7 @@ export interface BuildValues extends RegistryValues, CacheValues {
   mountHome?: true;
   mountCwd?: true;
   target?: string;
+  require?: string[];
   label?: string[];
   desc?: string;
   platform?: string;
@@ -139,7 +147,13 @@ export interface BuildValues extends RegistryValues, CacheValues {
 }
 
 /** Changes nothing. */
-export const NO_CHANGES: Changes = { copies: [], mounts: [], mountHome: false, mountCwd: false };
+export const NO_CHANGES: Changes = {
+  copies: [],
+  mounts: [],
+  mountHome: false,
+  mountCwd: false,
+  requirements: { dropOwn: false, added: [] },
+};
 
 /** The request that a command line means. Throws E_USAGE, and E_SOURCE when the `--rc` script cannot be read. */
 export async function buildRequest(
@@ -172,6 +186,7 @@ export async function buildRequest(
       mountCwd: values.mountCwd ?? false,
       target: values.target,
       description: values.desc,
+      requirements: parseRequirements(values.require ?? []),
     },
   };
 }

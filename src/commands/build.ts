@@ -64,13 +64,21 @@ async function run(source: string, values: BuildValues): Promise<void> {
 
 function tell(summary: BundleSummary, seconds: number, terminal: Terminal): void {
   const file = printable(summary.path);
-  const { omissionCount, architectures, programs = [] } = summary.manifest;
+  const { manifest } = summary;
+  const { omissionCount, architectures, programs = [] } = manifest;
   const without = architectures.filter((one) => programs.every(({ sections }) => !sections[one]));
   if (without.length > 0) {
     const where = without.join(' and ');
     terminal.remark(
       `this installation has no PRoot for ${where}: the bundle does not start on hosts without user namespaces`,
     );
+  }
+  const partly = [manifest, ...(manifest.platforms ?? [])]
+    .flatMap(({ requirements = [] }) => requirements)
+    .flatMap(({ from, notChecked = [] }) => (notChecked.length > 0 && from ? [from] : []));
+  if (partly.length > 0) {
+    const names = [...new Set(partly)].map(printable).join(' and ');
+    terminal.remark(`not all of ${names} can be checked; rundle inspect ${file} says what`);
   }
   if (omissionCount > 0) {
     const what = omissionCount === 1 ? '1 thing' : `${omissionCount} things`;

@@ -83,13 +83,14 @@ function describe(
     ...(faults !== undefined && { checked: true }),
     sections: describeSections(bundle.sections),
     start: bundle.launchConfigs.map(
-      ({ architecture, root, id, rc, mountHome, mountCwd, inodes, size }) => ({
+      ({ architecture, root, id, rc, mountHome, mountCwd, require, inodes, size }) => ({
         architecture,
         root: encodeJsonBytes(root),
         id,
         rc,
         mountHome,
         mountCwd,
+        require: require.map(encodeJsonBytes),
         inodes,
         contentBytes: size,
       }),

@@ -78,7 +78,10 @@ function starts({ manifest, launchConfigs }: Bundle): string[] {
   });
 }
 
-function start({ config }: ImageManifest, launch: LaunchConfig | undefined): Row[] {
+function start(
+  { config, requirements = [] }: ImageManifest,
+  launch: LaunchConfig | undefined,
+): Row[] {
   return [
     ['entrypoint', words(config.entrypoint)],
     ['cmd', words(config.cmd)],
@@ -89,6 +92,12 @@ function start({ config }: ImageManifest, launch: LaunchConfig | undefined): Row
     ['mount', launch?.mountHome ? 'the home directory' : undefined],
     ['mount', launch?.mountCwd ? 'the current directory' : undefined],
     ['target', launch?.target && printableBytes(launch.target)],
+    ...(launch?.require ?? []).map((need): Row => ['needs', printableBytes(need)]),
+    ...requirements.flatMap(({ from, notChecked = [] }): Row[] =>
+      notChecked.length === 0
+        ? []
+        : [['not checked', `${printable(from ?? '')}: ${printable(notChecked.join(' '))}`]],
+    ),
     [
       'user',
       config.user === '' ? undefined : `${printable(config.user)} (not used: runs as the caller)`,

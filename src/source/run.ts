@@ -8,6 +8,7 @@ import { SECTION_KIND } from '../bundle/section.js';
 import { RundleError } from '../errors.js';
 import type { ImageConfig } from '../oci/config.js';
 import { formatPlatform, hostPlatform, type Platform } from '../oci/platform.js';
+import { carriedRequirements } from '../requirement/bundle-requirements.js';
 import { parseMount } from '../rootfs/mount-specification.js';
 import { readSquashfs } from '../squashfs/reader/reader.js';
 import { type ByteString, fromText, toBytes, toDisplay } from '../tree/byte-string.js';
@@ -118,6 +119,7 @@ function describe(
       mountHome: launch.mountHome,
       mountCwd: launch.mountCwd,
       ...(launch.target !== undefined && { target: text(launch.target) }),
+      requirements: carriedRequirements(launch.require.map(text), image.requirements ?? [], where),
     },
     making: {
       ...(manifest.description !== undefined && { description: manifest.description }),

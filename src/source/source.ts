@@ -1,3 +1,4 @@
+import type { BundleRequirement } from '../bundle/manifest.js';
 import type { ImageConfig } from '../oci/config.js';
 import type { Provenance } from '../oci/provenance.js';
 import type { MountSpecification } from '../rootfs/mount-specification.js';
@@ -28,6 +29,8 @@ export interface SourceStart {
   mountCwd: boolean;
   /** Where `--keep` puts the tree. */
   target?: string;
+  /** What a bundle needs of its host; undefined for an image, whose environment says that. */
+  requirements?: readonly BundleRequirement[];
 }
 
 /** How a bundle was made. */

@@ -37,6 +37,7 @@ const anyConfig: fc.Arbitrary<LaunchConfig> = fc.record(
     target: value.map((rest) => bytes(`t${rest}`)),
     mountHome: fc.boolean(),
     mountCwd: fc.boolean(),
+    require: list,
   },
   {
     requiredKeys: [
@@ -50,7 +51,7 @@ const anyConfig: fc.Arbitrary<LaunchConfig> = fc.record(
         'name',
         'entrypoint',
       ] as const),
-      ...(['cmd', 'env', 'workdir', 'rc', 'mounts', 'mountHome', 'mountCwd'] as const),
+      ...(['cmd', 'env', 'workdir', 'rc', 'mounts', 'mountHome', 'mountCwd', 'require'] as const),
     ],
   },
 );
@@ -110,6 +111,7 @@ describe('reading', () => {
       env: [],
       rc: false,
       mountCwd: false,
+      require: [],
     });
     expect(config).not.toHaveProperty('target');
   });

@@ -60,6 +60,7 @@ export function platform(architecture: Architecture): BundlePlatform {
       mounts: [],
       mountHome: false,
       mountCwd: false,
+      require: [],
     },
     image: {
       labels: { z: 'last', a: '`id`', é: '"' },

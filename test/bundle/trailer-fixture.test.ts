@@ -38,6 +38,7 @@ const CONFIGS: LaunchConfig[] = (['x86_64', 'aarch64'] as const).map((architectu
   ...(architecture === 'x86_64' ? { target: bytes('$' + '{HOME}/tree') } : {}),
   mountHome: architecture === 'aarch64',
   mountCwd: false,
+  require: [],
 }));
 
 /** What lies before the tail is zeros, so the file is a hole and the tail, and yet every hash is right. */

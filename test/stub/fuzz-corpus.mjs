@@ -175,6 +175,7 @@ const launchConfig = {
   target: '/var/tmp/${USER}',
   mountHome: true,
   mountCwd: false,
+  require: ['kernel>=4.18', 'driver=none|driver>=470,<471|driver>=535.54.03'],
 };
 
 const manifest = JSON.stringify({
