@@ -59,38 +59,44 @@ compile() {
   trap 'rm -rf "$work"' EXIT
   trap 'exit 1' HUP INT TERM
   tar -xzf "$tarball" -C "$work" --strip-components=1
-  include=$work/include
-  mkdir -p "$include/sys"
-  ln -s "$queue" "$include/sys/queue.h"
-  ln -s "$talloc_root/usr/include/talloc.h" "$include/talloc.h"
-  ln -s "$root/usr/include/linux" "$include/linux"
-  ln -s "$root/usr/include/asm-generic" "$include/asm-generic"
-  ln -s "$root/usr/include/$triplet/asm" "$include/asm"
+  # All that is compiled and linked with is named relative to the source: no name in the result depends on where this
+  # is, and blanks in it do no harm.
+  mkdir -p "$work/include/sys" "$work/library"
+  ln -s "$queue" "$work/include/sys/queue.h"
+  ln -s "$talloc_root/usr/include/talloc.h" "$work/include/talloc.h"
+  ln -s "$root/usr/include/linux" "$work/include/linux"
+  ln -s "$root/usr/include/asm-generic" "$work/include/asm-generic"
+  ln -s "$root/usr/include/$triplet/asm" "$work/include/asm"
+  ln -s "$root/usr/include/$arch-linux-musl" "$work/musl-include"
+  ln -s "$musl" "$work/musl"
+  cp glibc_names.c "$work/src/glibc_names.c"
+  # Nothing unwinds its stack here, as in the launcher.
+  for library in "$musl/libc.a" "$talloc"; do
+    "${cross}objcopy" -D --remove-section=.eh_frame "$library" "$work/library/${library##*/}"
+  done
 
   gcc_file() {
     "${cross}gcc" "-print-file-name=$1"
   }
-  # Nothing unwinds its stack here, as in the launcher.
-  for library in "$musl/libc.a" "$talloc"; do
-    "${cross}objcopy" -D --remove-section=.eh_frame "$library" "$work/${library##*/}"
-  done
-
   # What the makefile would find out of its surroundings is given: pkg-config's answers, the version from git, SWIG,
   # and the second compiler of the loader for 32-bit programs, which is left out. Its own flags are given back.
-  includes="-nostdinc -isystem $root/usr/include/$arch-linux-musl -isystem $(gcc_file include) -isystem $include"
-  flags="-O2 -w -fPIE -fstack-protector-strong -fno-strict-aliasing -ffunction-sections -fdata-sections \
-    -fno-asynchronous-unwind-tables -fno-unwind-tables -ffile-prefix-map=$work=proot $options"
-  # shellcheck disable=SC2086 # lists
-  "${cross}gcc" -c $includes $flags -o "$work/glibc_names.o" glibc_names.c
   # The loader runs in the traced program before any C library does: no guard of the stack.
-  LOADER_CFLAGS=-fno-stack-protector make -s -C "$work/src" -j"$(nproc 2>/dev/null || echo 1)" \
-    "CROSS_COMPILE=$cross" "VERSION=$version" PYTHON=false HAS_SWIG= HAS_LOADER_32BIT= \
-    "CPPFLAGS=-D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -I. -I../lib/uthash/include $includes" "CFLAGS=$flags" \
-    "LDFLAGS=-static-pie -nostdlib -nostartfiles -Wl,-z,norelro -Wl,-z,common-page-size=64 -Wl,-z,noexecstack -Wl,-z,noseparate-code \
-      -Wl,--gc-sections -Wl,--build-id=none $options $musl/rcrt1.o $musl/crti.o $(gcc_file crtbeginS.o) \
-      $work/glibc_names.o -Wl,--start-group $work/libtalloc.a $work/libc.a $(gcc_file libgcc.a) -Wl,--end-group \
-      $(gcc_file crtendS.o) $musl/crtn.o" \
-    proot >"$work/log" 2>&1 || {
+  (
+    cd "$work/src" || exit 1
+    includes="-nostdinc -isystem ../musl-include -isystem $(gcc_file include) -isystem ../include"
+    flags="-O2 -w -fPIE -fstack-protector-strong -fno-strict-aliasing -ffunction-sections -fdata-sections \
+      -fno-asynchronous-unwind-tables -fno-unwind-tables $options"
+    # shellcheck disable=SC2086 # lists
+    "${cross}gcc" -c $includes $flags glibc_names.c
+    LOADER_CFLAGS=-fno-stack-protector make -s -j"$(nproc 2>/dev/null || echo 1)" \
+      "CROSS_COMPILE=$cross" "VERSION=$version" PYTHON=false HAS_SWIG= HAS_LOADER_32BIT= \
+      "CPPFLAGS=-D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -I. -I../lib/uthash/include $includes" "CFLAGS=$flags" \
+      "LDFLAGS=-static-pie -nostdlib -nostartfiles -Wl,-z,norelro -Wl,-z,common-page-size=64 -Wl,-z,noexecstack \
+        -Wl,-z,noseparate-code -Wl,--gc-sections -Wl,--build-id=none $options ../musl/rcrt1.o ../musl/crti.o \
+        $(gcc_file crtbeginS.o) glibc_names.o -Wl,--start-group ../library/libtalloc.a ../library/libc.a \
+        $(gcc_file libgcc.a) -Wl,--end-group $(gcc_file crtendS.o) ../musl/crtn.o" \
+      proot
+  ) >"$work/log" 2>&1 || {
     cat "$work/log" >&2
     fail 'it does not compile, see above'
   }
