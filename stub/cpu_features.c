@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cpu_features.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -87,8 +88,12 @@ static int has(const char *name, size_t length, const uint32_t words[WORDS], uin
 
 int cpu_has(const char *name)
 {
-	uint32_t words[WORDS], states;
-	read_words(words, &states);
+	/* Once: a virtual machine leaves to its host for each cpuid. */
+	static uint32_t words[WORDS], states;
+	static bool read;
+	if (!read)
+		read_words(words, &states);
+	read = true;
 	return has(name, strlen(name), words, states);
 }
 

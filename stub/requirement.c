@@ -211,9 +211,8 @@ static int check_alternative(char *text, const struct term **term, char *found, 
 			return check_amount(one, text + length, found, size);
 		if (one->version != NULL && text[length] != '=')
 			return check_versions(one, text + length, found, size);
-		return text[length] == '=' || text[length] == '\0'
-		           ? check_words(one, text + length, found, size)
-		           : -1;
+		bool words = one->word != NULL && (text[length] == '=' || text[length] == '\0');
+		return words ? check_words(one, text + length, found, size) : -1;
 	}
 	return -1;
 }

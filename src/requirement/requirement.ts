@@ -188,7 +188,7 @@ function featuresHint(term: string): string | undefined {
   const lists = ARCHITECTURES.map(
     (architecture) => `for ${architecture}: ${CPU_FEATURES[architecture].join(' ')}`,
   );
-  return `known ${lists.join('\n')}`;
+  return `known ${lists.join('; ')}`;
 }
 
 function refuse(text: string, why: string, hint?: string): RundleError {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * libFuzzer target for what a bundle holds as text. The first byte chooses: a launch config with the mounts
- * in it, JSON, or a mount alone. */
+ * and requirements in it, JSON, a mount or a requirement alone. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
 #include "launch_config.h"
 #include "mount_spec.h"
+#include "requirement.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -24,6 +25,18 @@ static void use_mount(const char *text)
 	}
 }
 
+static void use_requirement(const char *text)
+{
+	struct requirement_finding finding;
+	struct fault fault = {0};
+	if (requirement_check(text, &finding, &fault) != 0) {
+		if (fault.text[0] == '\0')
+			abort();
+	} else if (finding.found[0] == '\0' || (finding.remedy[0] == '\0') != finding.met) {
+		abort();
+	}
+}
+
 static void use_config(const char *bytes, size_t size)
 {
 	struct launch_config config;
@@ -33,6 +46,8 @@ static void use_config(const char *bytes, size_t size)
 		abort();
 	for (size_t i = 0; result == 0 && i < config.mounts.count; i++)
 		use_mount(config.mounts.items[i]);
+	for (size_t i = 0; result == 0 && i < config.requirements.count; i++)
+		use_requirement(config.requirements.items[i]);
 	free(config.entrypoint.items);
 	free(config.cmd.items);
 	free(config.environment.items);
@@ -50,16 +65,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	size_t total = 0;
 	if (size == 0)
 		return 0;
-	/* JSON is not closed by a NUL for its reader; the other two are. */
+	/* JSON is not closed by a NUL for its reader; the others are. */
 	char *copy = malloc(size);
 	memcpy(copy, bytes + 1, size - 1);
 	copy[size - 1] = '\0';
-	if (bytes[0] % 3 == 0)
+	switch (bytes[0] % 4) {
+	case 0:
 		use_config(copy, size);
-	else if (bytes[0] % 3 == 1)
+		break;
+	case 1:
 		json_walk((const char *)bytes + 1, size - 1, visit_value, &total);
-	else
+		break;
+	case 2:
 		use_mount(copy);
+		break;
+	default:
+		use_requirement(copy);
+	}
 	free(copy);
 	return 0;
 }

@@ -153,6 +153,16 @@ function requests() {
   return header;
 }
 
+const NEEDS = [
+  'kernel>=4.18,<9',
+  'cpu=x86-64-v3,avx2|cpu=asimd',
+  'memory>=16G',
+  'memlock=unlimited',
+  'cpus>=1',
+  'gpu|arch=aarch64',
+  'driver=none|driver>=470,<471|driver>=535.54.03',
+];
+
 const launchConfig = {
   architecture: 'x86_64',
   payload: 0,
@@ -175,7 +185,7 @@ const launchConfig = {
   target: '/var/tmp/${USER}',
   mountHome: true,
   mountCwd: false,
-  require: ['kernel>=4.18', 'driver=none|driver>=470,<471|driver>=535.54.03'],
+  require: NEEDS,
 };
 
 const manifest = JSON.stringify({
@@ -237,6 +247,9 @@ export async function makeCorpus(directory) {
     rmSync(scratch, { recursive: true });
   }
   put('text_fuzz', 'config', Buffer.concat([Buffer.from([0]), encodeLaunchConfig(launchConfig)]));
+  for (const [i, need] of NEEDS.entries()) {
+    put('text_fuzz', `require-${i}`, Buffer.concat([Buffer.from([3]), Buffer.from(need)]));
+  }
   put('text_fuzz', 'json', Buffer.concat([Buffer.from([1]), Buffer.from(manifest)]));
   for (const [i, spec] of launchConfig.mounts.entries())
     put('text_fuzz', `mount-${i}`, Buffer.concat([Buffer.from([2]), Buffer.from(spec)]));
