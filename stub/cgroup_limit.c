@@ -47,10 +47,11 @@ static uint64_t memory_limit(const char *directory)
 
 static uint64_t cpu_limit(const char *directory)
 {
-	char text[64];
-	unsigned long long quota, period;
-	if (!read_text(directory, "cpu.max", text, sizeof text) ||
-	    sscanf(text, "%19llu %19llu", &quota, &period) != 2) {
+	char text[64] = "", *end, *last;
+	read_text(directory, "cpu.max", text, sizeof text);
+	uint64_t quota = strtoull(text, &end, 10);
+	uint64_t period = strtoull(end, &last, 10);
+	if (end == text || last == end) {
 		quota = read_number(directory, "cpu.cfs_quota_us");
 		period = read_number(directory, "cpu.cfs_period_us");
 	}
