@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { dirname } from 'node:path';
 import { EnvHttpProxyAgent, request } from 'undici';
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 
 const [file = ''] = process.argv.slice(2);
 const source = JSON.parse(readFileSync(new URL('source.json', import.meta.url), 'utf8'));
@@ -42,9 +42,10 @@ async function fetchFromFirst() {
 }
 
 async function fetchFrom(url) {
-  const dispatcher = new EnvHttpProxyAgent({ headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
+  // Proxies are asked for http: as all clients do it; most tunnel to port 443 alone.
+  const dispatcher = new EnvHttpProxyAgent({ proxyTunnel: false });
   try {
-    const { statusCode, body } = await request(url, { dispatcher, signal: AbortSignal.timeout(2 * TIMEOUT_MS) });
+    const { statusCode, body } = await request(url, { dispatcher, signal: AbortSignal.timeout(TIMEOUT_MS) });
     const chunks = [];
     let size = 0;
     for await (const chunk of body) {

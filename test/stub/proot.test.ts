@@ -1,4 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   cpSync,
   existsSync,
@@ -9,6 +10,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeScratch, must, run, stub } from './support.js';
@@ -142,6 +145,37 @@ describe('built elsewhere', () => {
     expect(failed.stderr).toContain(copyOfTarball());
     expect(existsSync(join(copy, 'dist/auxiliary'))).toBe(false);
     expect(readdirSync(join(copy, 'stub/build/proot'))).toEqual([]);
+  });
+
+  test('it is fetched through a proxy, and only the right bytes are kept', async () => {
+    const right = readFileSync(fetched);
+    const wrong = Buffer.from(right).fill(0, 1000, 1001);
+    const answers: (Buffer | undefined)[] = [
+      undefined,
+      wrong,
+      Buffer.concat([right, right]),
+      right,
+    ];
+    const asked: (string | undefined)[] = [];
+    const proxy = createServer(({ url }, response) => {
+      const bytes = answers[asked.push(url) - 1];
+      response.writeHead(bytes === undefined ? 404 : 200).end(bytes);
+    });
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    const { port } = proxy.address() as AddressInfo;
+    const env = { ...noNetwork, http_proxy: `http://127.0.0.1:${port}` };
+    const statuses: unknown[] = [];
+    for (const _ of answers) {
+      expect(existsSync(copyOfTarball())).toBe(false);
+      const argv = [join(copy, 'stub/proot/fetch.mjs'), copyOfTarball()];
+      const child = spawn(process.execPath, argv, { env, stdio: 'ignore' });
+      statuses.push((await once(child, 'exit'))[0]);
+    }
+    proxy.close();
+    expect(statuses).toEqual([1, 1, 1, 0]);
+    expect(asked).toEqual(answers.map(() => source.urls[0]));
+    expect(readFileSync(copyOfTarball()).equals(right)).toBe(true);
+    expect(readdirSync(join(copy, 'stub/build/proot'))).toEqual([source.file]);
   });
 
   test('another file under the name of its source is not used', () => {
