@@ -72,6 +72,7 @@ int cleaner_start(struct cleaner *cleaner, int parent, const char *name, struct 
 	    mmap(NULL, sizeof *cleaner->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (cleaner->shared == MAP_FAILED || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
 		return fault_set(fault, errno, "preparing the helper that cleans up");
+	snprintf(cleaner->shared->mark.temporary, sizeof cleaner->shared->mark.temporary, "%s", name);
 	cleaner->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	struct cleaner_watch watch = {
 	    .control = ends[1],
@@ -104,6 +105,12 @@ void cleaner_set_root(struct cleaner *cleaner, int directory)
 		return;
 	cleaner->shared->mark.root_device = status.st_dev;
 	cleaner->shared->mark.root_inode = status.st_ino;
+}
+
+const struct container_mark *cleaner_doom(struct cleaner *cleaner, bool doomed)
+{
+	cleaner->shared->mark.doomed = doomed;
+	return &cleaner->shared->mark;
 }
 
 void cleaner_set_namespaces(struct cleaner *cleaner, bool user_namespace)

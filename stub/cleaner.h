@@ -35,6 +35,10 @@ void cleaner_set_root(struct cleaner *cleaner, int directory);
  * share its mount namespace or, with `user_namespace`, live in its user namespace. */
 void cleaner_set_namespaces(struct cleaner *cleaner, bool user_namespace);
 
+/* Whether the helper kills the container's processes when this one ends, as it must when something other than
+ * the program's end has ended it. Returns by what they are known. */
+const struct container_mark *cleaner_doom(struct cleaner *cleaner, bool doomed);
+
 /* Let the end of the file system mounted at `path` be a hint. Nothing happens without inotify. */
 void cleaner_watch_mount(struct cleaner *cleaner, const char *path);
 

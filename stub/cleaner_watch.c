@@ -129,6 +129,8 @@ void cleaner_watch_run(struct cleaner_watch *watch)
 	/* While the program lives nothing is removed, whatever /proc looks like. */
 	while (outcome != FINISH && (watch->program >= 0 || watch->death >= 0))
 		outcome = wait_for_hint(watch, -1, -1);
+	if (outcome != FINISH && watch->mark->doomed)
+		container_processes_signal(watch->mark, SIGKILL);
 	pid_t straggler;
 	while (outcome != FINISH && container_processes_find(watch->mark, &straggler) > 0)
 		outcome = wait_for_straggler(watch, straggler);

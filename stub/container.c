@@ -115,6 +115,11 @@ static int mount_system(const struct container_request *request, int root, struc
 	return 0;
 }
 
+static int cover(void *root, const char *path, const char *first, const char *rest, struct fault *fault)
+{
+	return file_inside_cover(*(const int *)root, path, first, rest, fault);
+}
+
 /* The files that are not the image's own. */
 static int mount_files(const struct container_request *request, const struct surroundings *here, int root,
                        struct fault *fault)
@@ -124,9 +129,9 @@ static int mount_files(const struct container_request *request, const struct sur
 	identity_await_group();
 	if (!request->root)
 		identity_lookup(&identity);
-	if (identity_files_add_user(root, &identity, fault) != 0)
+	if (identity_files_add_user(root, &identity, cover, &root, fault) != 0)
 		return -1;
-	if (here->mapped_root && identity_files_tell_apt(root, fault) != 0)
+	if (here->mapped_root && identity_files_tell_apt(root, cover, &root, fault) != 0)
 		return -1;
 	return here->rc != NULL ? file_inside_cover(root, "/etc/rc", here->rc, "", fault) : 0;
 }

@@ -5,14 +5,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PARENT_NAMESPACE = 0xb702, NESTING_LIMIT = 40 }; /* NS_GET_PARENT, Linux 4.9 */
+enum { KILL_ROUNDS = 2000, KILL_PAUSE_NS = 1000000 };
 
 /* Whether the user namespace that `path` shows is `wanted` or lies in it. */
 static bool in_user_namespace(int proc, const char *path, uint64_t wanted, uint64_t own)
@@ -41,6 +45,22 @@ struct search {
 	uint64_t own_user_namespace;
 };
 
+/* Whether the file that the task executes lies below the temporary directory: PRoot runs every program by a
+ * loader that it has put there. */
+static bool executes_below(const struct search *search, const char *path)
+{
+	char name[64], link[PATH_MAX], *found = link;
+	const char *temporary = search->mark->temporary;
+	if (temporary[0] == '\0')
+		return false;
+	snprintf(name, sizeof name, "%.48s/exe", path);
+	ssize_t length = readlinkat(search->proc, name, link, sizeof link - 1);
+	link[length > 0 ? length : 0] = '\0';
+	while ((found = strstr(found, temporary)) != NULL && found[strlen(temporary)] != '/')
+		found++;
+	return found != NULL;
+}
+
 /* Judge one task, `path` being PID or PID/task/TID. Returns 1 or 0, -1 when it shows nothing about itself. */
 static int judge(const struct search *search, const char *path)
 {
@@ -65,7 +85,7 @@ static int judge(const struct search *search, const char *path)
 	snprintf(name, sizeof name, "%s/ns/user", path);
 	if (wanted != 0 && in_user_namespace(search->proc, name, wanted, search->own_user_namespace))
 		return 1;
-	return seen ? 0 : -1;
+	return seen && executes_below(search, path) ? 1 : seen ? 0 : -1;
 }
 
 /* A process whose first thread has ended lives on in the others. */
@@ -92,7 +112,9 @@ static int judge_threads(const struct search *search, const char *process)
 	return result > 0;
 }
 
-int container_processes_find(const struct container_mark *mark, pid_t *found)
+/* Call `visit` for each, until it returns true. Their number, -1 when /proc cannot be read. */
+static int visit_all(const struct container_mark *mark, bool (*visit)(void *context, pid_t pid),
+                     void *context)
 {
 	int descriptor = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *processes = descriptor < 0 ? NULL : fdopendir(descriptor);
@@ -105,18 +127,67 @@ int container_processes_find(const struct container_mark *mark, pid_t *found)
 		return -1;
 	}
 	const struct search search = {mark, descriptor, status.st_ino};
-	int result = 0;
+	int count = 0;
+	bool enough = false;
 	struct dirent *entry;
-	while (result <= 0 && (entry = readdir(processes)) != NULL) {
+	while (!enough && (entry = readdir(processes)) != NULL) {
 		char *end;
 		long pid = strtol(entry->d_name, &end, 10);
 		if (*end != '\0' || pid <= 0 || pid == getpid())
 			continue;
-		result = judge(&search, entry->d_name);
+		int result = judge(&search, entry->d_name);
 		if (result < 0)
 			result = judge_threads(&search, entry->d_name);
-		*found = (pid_t)pid;
+		if (result <= 0)
+			continue;
+		count++;
+		enough = visit(context, (pid_t)pid);
 	}
 	closedir(processes);
-	return result > 0;
+	return count;
+}
+
+static bool take_first(void *context, pid_t pid)
+{
+	*(pid_t *)context = pid;
+	return true;
+}
+
+int container_processes_find(const struct container_mark *mark, pid_t *found)
+{
+	return visit_all(mark, take_first, found);
+}
+
+static bool send(void *context, pid_t pid)
+{
+	kill(pid, *(const int *)context);
+	return false;
+}
+
+void container_processes_signal(const struct container_mark *mark, int signal)
+{
+	/* A process that dies may have made another one meanwhile. */
+	for (int round = 0; visit_all(mark, send, &signal) > 0 && signal == SIGKILL && round < KILL_ROUNDS;
+	     round++)
+		nanosleep(&(struct timespec){.tv_nsec = KILL_PAUSE_NS}, NULL);
+}
+
+static bool stop_threads(void *context, pid_t pid)
+{
+	char path[32];
+	(void)context;
+	snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
+	DIR *threads = opendir(path);
+	struct dirent *entry;
+	while (threads != NULL && (entry = readdir(threads)) != NULL)
+		if (entry->d_name[0] != '.')
+			syscall(SYS_tgkill, pid, atoi(entry->d_name), SIGSTOP);
+	if (threads != NULL)
+		closedir(threads);
+	return false;
+}
+
+void container_processes_stop(const struct container_mark *mark)
+{
+	visit_all(mark, stop_threads, NULL);
 }

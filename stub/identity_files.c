@@ -16,6 +16,9 @@
 
 static const unsigned long passive = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
+static const char *const host_files[] = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf",
+                                         "/etc/machine-id"};
+
 static void bind_file(int root, const char *path, enum path_missing missing)
 {
 	struct fault ignored = {0};
@@ -30,10 +33,8 @@ static void bind_file(int root, const char *path, enum path_missing missing)
 
 void identity_files_bind_host(int root)
 {
-	bind_file(root, "/etc/hosts", PATH_MAKE_FILE);
-	bind_file(root, "/etc/hostname", PATH_MAKE_FILE);
-	bind_file(root, "/etc/resolv.conf", PATH_MAKE_FILE);
-	bind_file(root, "/etc/machine-id", PATH_MAKE_FILE);
+	for (size_t i = 0; i < sizeof host_files / sizeof *host_files; i++)
+		bind_file(root, host_files[i], PATH_MAKE_FILE);
 	/* A link leads into the image's zoneinfo, which must not be covered. */
 	struct stat status;
 	int etc = path_inside_open(root, "/etc", PATH_FAIL);
@@ -42,6 +43,19 @@ void identity_files_bind_host(int root)
 		bind_file(root, "/etc/localtime", PATH_FAIL);
 	if (etc >= 0)
 		close(etc);
+}
+
+int identity_files_copy_host(identity_place *place, void *context, struct fault *fault)
+{
+	int host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), result = 0;
+	for (size_t i = 0; result == 0 && i < sizeof host_files / sizeof *host_files; i++) {
+		char *text = file_inside_read(host, host_files[i]);
+		if (text != NULL && *text != '\0')
+			result = place(context, host_files[i], text, "", fault);
+		free(text);
+	}
+	close(host);
+	return result;
 }
 
 /* Whether a line of a passwd or group file has that id in its third field, and that name unless it is NULL.
@@ -64,7 +78,8 @@ static bool has_entry(const char *text, const char *name, unsigned long id)
 	return false;
 }
 
-int identity_files_add_user(int root, const struct identity *identity, struct fault *fault)
+int identity_files_add_user(int root, const struct identity *identity, identity_place *place, void *context,
+                            struct fault *fault)
 {
 	static char line[2 * PATH_MAX + 1024];
 	int result = 0;
@@ -77,7 +92,7 @@ int identity_files_add_user(int root, const struct identity *identity, struct fa
 		snprintf(line, sizeof line, "%s:x:%lu:%lu::%s:%s\n", identity->name,
 		         (unsigned long)identity->uid, (unsigned long)identity->gid, identity->home,
 		         path_inside_exists(root, identity->shell) ? identity->shell : "/bin/sh");
-		result = file_inside_cover(root, "/etc/passwd", line, text, fault);
+		result = place(context, "/etc/passwd", line, text, fault);
 	}
 	free(text);
 	if (result != 0)
@@ -87,16 +102,15 @@ int identity_files_add_user(int root, const struct identity *identity, struct fa
 		return fault_set(fault, errno, "reading the image's /etc/group");
 	if (!has_entry(text, NULL, identity->gid)) {
 		snprintf(line, sizeof line, "%s:x:%lu:\n", identity->group, (unsigned long)identity->gid);
-		result = file_inside_cover(root, "/etc/group", line, text, fault);
+		result = place(context, "/etc/group", line, text, fault);
 	}
 	free(text);
 	return result;
 }
 
-int identity_files_tell_apt(int root, struct fault *fault)
+int identity_files_tell_apt(int root, identity_place *place, void *context, struct fault *fault)
 {
 	if (!path_inside_exists(root, "/etc/apt/apt.conf.d"))
 		return 0;
-	return file_inside_cover(root, "/etc/apt/apt.conf.d/99rundle", "APT::Sandbox::User \"root\";\n", "",
-	                         fault);
+	return place(context, "/etc/apt/apt.conf.d/99rundle", "APT::Sandbox::User \"root\";\n", "", fault);
 }

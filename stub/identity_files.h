@@ -12,12 +12,19 @@
  * localtime into /etc inside `root`, read-only. What either side lacks or does not allow is left out. */
 void identity_files_bind_host(int root);
 
-/* Give /etc/passwd and /etc/group inside `root` a line for `identity`, first, unless they have it: as copies
- * that are bound over the image's files. Needs /run mounted. Returns 0, or -1 with a fault. */
-int identity_files_add_user(int root, const struct identity *identity, struct fault *fault);
+/* How a file comes into the container: `path` is to hold `first` and then `rest`. 0, or -1 with a fault. */
+typedef int identity_place(void *context, const char *path, const char *first, const char *rest,
+                           struct fault *fault);
 
-/* Tell apt, if the image has it, that it cannot become another user: for user 0 of a user namespace with one
- * id. */
-int identity_files_tell_apt(int root, struct fault *fault);
+/* Give /etc/passwd and /etc/group inside `root` a line for `identity`, first, unless they have it: as copies
+ * that `place` puts over the image's files. Returns 0, or -1 with a fault. */
+int identity_files_add_user(int root, const struct identity *identity, identity_place *place, void *context,
+                            struct fault *fault);
+
+/* Tell apt, if the image has it, that it cannot become another user: for a user 0 that is none outside. */
+int identity_files_tell_apt(int root, identity_place *place, void *context, struct fault *fault);
+
+/* Place copies of what identity_files_bind_host binds, but for localtime. */
+int identity_files_copy_host(identity_place *place, void *context, struct fault *fault);
 
 #endif

@@ -18,18 +18,18 @@ int invocation_read(struct invocation *invocation, int argc, char *const *argv, 
 {
 	static const char *const verbs[] = {
 	    [VERB_PROBE] = "probe",   [VERB_TEMPORARY] = "temporary", [VERB_INSTALLED] = "installed",
-	    [VERB_CACHED] = "cached", [VERB_UNPACK] = "unpack",
+	    [VERB_CACHED] = "cached", [VERB_UNPACK] = "unpack",       [VERB_INSIDE] = "inside",
 	};
 	*invocation = (struct invocation){0};
 	for (size_t i = 0; argc >= 2 && i < sizeof verbs / sizeof *verbs; i++) {
 		if (strcmp(argv[1], verbs[i]) != 0)
 			continue;
 		invocation->verb = (enum verb)i;
-		if (i == VERB_PROBE)
+		invocation->launcher = argv[0];
+		if (i == VERB_PROBE || i == VERB_INSIDE)
 			return 0;
 		if (argc < 4 || argv[3][0] == '\0' || read_size(argv[2], &invocation->bundle_size) != 0)
 			break;
-		invocation->launcher = argv[0];
 		invocation->bundle = argv[3];
 		invocation->argument_count = argc - 4;
 		invocation->arguments = argv + 4;

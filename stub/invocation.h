@@ -8,7 +8,7 @@
 
 #include "fault.h"
 
-enum verb { VERB_PROBE, VERB_TEMPORARY, VERB_INSTALLED, VERB_CACHED, VERB_UNPACK };
+enum verb { VERB_PROBE, VERB_TEMPORARY, VERB_INSTALLED, VERB_CACHED, VERB_UNPACK, VERB_INSIDE };
 
 struct invocation {
 	enum verb verb;
@@ -19,7 +19,8 @@ struct invocation {
 	char *const *arguments; /* the user's, closed by NULL */
 };
 
-/* Understand the launcher's own argument vector. With the verb `probe` only `verb` is set. */
+/* Understand the launcher's own argument vector. With the verbs `probe` and `inside`
+ * nothing more is set than `launcher`. */
 int invocation_read(struct invocation *invocation, int argc, char *const *argv, struct fault *fault);
 
 #endif

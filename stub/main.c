@@ -20,6 +20,8 @@
 #include "settings.h"
 #include "start.h"
 #include "tier.h"
+#include "trace.h"
+#include "trace_inside.h"
 #include "tree.h"
 #include "unpack.h"
 #include "usage.h"
@@ -71,12 +73,15 @@ static int run_program(const struct bundle *bundle, const struct launch_config *
 	    tier_first(options, start.wanted.keep || options->extract, &tier, fault) != 0)
 		return -1;
 	if (tier == TIER_MOUNT && start_mount_payload(&start, fault) != 0 &&
-	    tier_next(options, &tier, fault) != 0)
+	    tier_next(bundle, options, &tier, fault) != 0)
 		return -1;
-	if (tier == TIER_EXTRACT && tree_obtain(&start.wanted, &start.tree, fault) != 0)
+	if (tier != TIER_MOUNT && (tier_settle(bundle, options, &tier, fault) != 0 ||
+	                           tree_obtain(&start.wanted, &start.tree, fault) != 0))
 		return -1;
 	if (options->extract)
 		return 0;
+	if (tier == TIER_TRACE)
+		return trace_run(&start, fault);
 	if (start_enter(&start, fault) != 0)
 		return -1;
 	return program_execute(&start.plan.program, start.plan.environment, fault);
@@ -160,6 +165,8 @@ static int run(int argc, char **argv, struct fault *fault)
 		return run_bundle(&invocation, fault);
 	case VERB_UNPACK:
 		return run_unpack(&invocation, fault);
+	case VERB_INSIDE:
+		return trace_inside(invocation.launcher, fault);
 	}
 	return -1;
 }

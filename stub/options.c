@@ -180,9 +180,9 @@ static int check_combination(const struct options *options, struct fault *fault)
 	if (options->workdir != NULL && options->workdir[0] != '/')
 		return fault_set(fault, 0, "--workdir '%.200s' is not an absolute path", options->workdir);
 	if (options->mode != NULL && strcmp(options->mode, "extract") != 0 &&
-	    strcmp(options->mode, "mount") != 0) {
+	    strcmp(options->mode, "mount") != 0 && strcmp(options->mode, "trace") != 0) {
 		fault_set(fault, 0, "this bundle cannot start in mode '%.60s'", options->mode);
-		return fault_hint(fault, "the modes are mount and extract");
+		return fault_hint(fault, "the modes are mount, extract and trace");
 	}
 	if (options->overlay != NULL && options->mode != NULL && strcmp(options->mode, "extract") == 0)
 		return refuse_both("overlay", "mode extract", fault);

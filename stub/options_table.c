@@ -42,7 +42,7 @@ const struct option_row option_table[] = {
     FLAG('k', "keep", keep, TREE, "keep the tree, and start from it when it is there"),
     VALUE('t', "target", target, "DIR", TREE, "keep the tree in DIR (default ./NAME)"),
     FLAG('x', "extract", extract, TREE, "only extract the tree, start nothing"),
-    VALUE(0, "mode", mode, "TIER", TREE, "start in this way only: mount or extract"),
+    VALUE(0, "mode", mode, "TIER", TREE, "start in this way only: mount, extract or trace"),
     FLAG('q', "quiet", quiet, TREE, "no progress and no notices"),
     FLAG('i', "info", info, BUNDLE, "show what the bundle holds"),
     FLAG(0, "licenses", licenses, BUNDLE, "with --info: licences of what is in it beside the image"),

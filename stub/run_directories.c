@@ -58,13 +58,20 @@ static bool directory_in(const char *value, char directory[PATH_MAX])
 	return directory[0] == '/' && strchr(directory + 1, '/') != NULL;
 }
 
+bool run_directories_next(char *const **environment, char directory[PATH_MAX])
+{
+	while (*environment != NULL && **environment != NULL) {
+		const char *variable = *(*environment)++, *value = strchr(variable, '=');
+		if (value != NULL && is_named(variable) && directory_in(value + 1, directory))
+			return true;
+	}
+	return false;
+}
+
 void run_directories_bind(int root, char *const *environment)
 {
 	char directory[PATH_MAX];
-	for (; environment != NULL && *environment != NULL; environment++) {
-		const char *value = strchr(*environment, '=');
-		if (value == NULL || !is_named(*environment) || !directory_in(value + 1, directory))
-			continue;
+	while (run_directories_next(&environment, directory)) {
 		struct fault ignored = {0};
 		int source = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (source < 0)

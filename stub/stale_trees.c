@@ -16,11 +16,11 @@
 static bool in_use(int parent, const char *name)
 {
 	char root[NAME_MAX + 1 + sizeof TREE_ROOT];
-	struct stat status;
+	struct stat status = {0}; /* nothing may be there but what traced programs need */
 	snprintf(root, sizeof root, "%s/%s", name, TREE_ROOT);
-	if (fstatat(parent, root, &status, AT_SYMLINK_NOFOLLOW) != 0)
-		return false;
+	(void)fstatat(parent, root, &status, AT_SYMLINK_NOFOLLOW);
 	struct container_mark mark = {.root_device = status.st_dev, .root_inode = status.st_ino};
+	snprintf(mark.temporary, sizeof mark.temporary, "%s", name);
 	pid_t one;
 	return container_processes_find(&mark, &one) != 0;
 }

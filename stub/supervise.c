@@ -77,8 +77,7 @@ static bool is_harmless(int signal)
 	return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
 }
 
-/* Let `signal` have its default effect on this process. */
-static void suffer(int signal)
+void supervise_suffer(int signal)
 {
 	sigset_t one;
 	struct sigaction action = {.sa_handler = SIG_DFL};
@@ -95,13 +94,13 @@ static void suffer(int signal)
 static void stop_both(const struct supervisor *supervisor, int signal)
 {
 	kill(supervisor->child, SIGSTOP);
-	suffer(signal);
+	supervise_suffer(signal);
 	kill(supervisor->child, SIGCONT);
 }
 
 /* Timers are this process's own and do not fire in the child; all else from the kernel comes from the
  * terminal, which has sent it to the child too. */
-static bool reached_child(const siginfo_t *info)
+bool supervise_reached_child(const siginfo_t *info)
 {
 	return info->si_code == SI_KERNEL && info->si_signo != SIGALRM && info->si_signo != SIGVTALRM &&
 	       info->si_signo != SIGPROF && info->si_signo != SIGXCPU;
@@ -118,6 +117,14 @@ static void take_default_effect(struct supervisor *supervisor, int signal)
 	}
 }
 
+void supervise_send(pid_t child, siginfo_t *info)
+{
+	if (info->si_code == SI_QUEUE)
+		syscall(SYS_rt_sigqueueinfo, child, info->si_signo, info);
+	else
+		kill(child, info->si_signo);
+}
+
 static void pass_on(struct supervisor *supervisor, siginfo_t *info)
 {
 	int signal = info->si_signo;
@@ -130,12 +137,8 @@ static void pass_on(struct supervisor *supervisor, siginfo_t *info)
 		supervisor->followed |= (uint64_t)1 << (signal - 1);
 		supervisor->checks = CHECKS;
 	}
-	if (reached_child(info))
-		return;
-	if (info->si_code == SI_QUEUE)
-		syscall(SYS_rt_sigqueueinfo, supervisor->child, signal, info);
-	else
-		kill(supervisor->child, signal);
+	if (!supervise_reached_child(info))
+		supervise_send(supervisor->child, info);
 }
 
 /* A shell blocks signals for a moment now and then. One that came just then is dropped by the kernel when the
@@ -157,14 +160,14 @@ static void follow(struct supervisor *supervisor)
 	}
 }
 
-static _Noreturn void end_like(const struct supervisor *supervisor, int status)
+_Noreturn void supervise_end_like(int status)
 {
 	if (WIFEXITED(status))
 		_exit(WEXITSTATUS(status));
-	int signal = supervisor->death != 0 ? supervisor->death : WTERMSIG(status);
+	int signal = WTERMSIG(status);
 	/* The child has left a core file if there is to be one. */
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-	suffer(signal);
+	supervise_suffer(signal);
 	_exit(128 + signal);
 }
 
@@ -177,7 +180,8 @@ static void look_after(const struct supervisor *supervisor)
 		if (WIFSTOPPED(status))
 			stop_both(supervisor, SIGSTOP);
 		else
-			end_like(supervisor, status);
+			supervise_end_like(WIFSIGNALED(status) && supervisor->death != 0 ? supervisor->death
+			                                                                 : status);
 	}
 }
 

@@ -3,6 +3,10 @@
 #ifndef RUNDLE_SUPERVISE_H
 #define RUNDLE_SUPERVISE_H
 
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "fault.h"
 
 /* Fork. The child returns 0: it is pid 1 of the pid namespace that this process has unshared, has the
@@ -21,5 +25,20 @@ int supervise_fork(struct fault *fault);
 /* In the child, after the last change of privileges: ask again for the signal at the parent's end, which such
  * a change may have cancelled. */
 void supervise_rearm(void);
+
+/* For tier `trace`, where the program is another process's child, in this one's process group: */
+
+/* Let `signal` have its default effect on this process, in which all are blocked. */
+void supervise_suffer(int signal);
+
+/* Whether what has sent the signal has sent it to the program too, as the terminal does to the whole group.
+ */
+bool supervise_reached_child(const siginfo_t *info);
+
+/* Pass a signal on with what came with it. */
+void supervise_send(pid_t child, siginfo_t *info);
+
+/* End as `status` (wait(2)) says the program has. */
+_Noreturn void supervise_end_like(int status);
 
 #endif

@@ -31,29 +31,61 @@ static int start_cleaner(struct tree *tree, int parent, char name[TREE_NAME_SIZE
 	return -1;
 }
 
+/* The directory for a temporary tree, in storage->path, or for what needs as little as `need` says. */
+static int make_temporary(const struct tree_request *request, const struct storage_need *need,
+                          struct storage *storage, struct tree *tree, char name[TREE_NAME_SIZE],
+                          struct fault *fault)
+{
+	if (storage_choose(request->temporary, request->bundle->path, need, storage, fault) != 0)
+		return -1;
+	if (start_cleaner(tree, storage->directory, name, fault) == 0)
+		return 0;
+	close(storage->directory);
+	return -1;
+}
+
+static int name_temporary(struct tree *tree, const struct storage *storage, const char *name,
+                          const char *below, struct fault *fault)
+{
+	if ((size_t)snprintf(tree->path, sizeof tree->path, "%s/%s%s", storage->path, name, below) <
+	    sizeof tree->path)
+		return 0;
+	return fault_set(fault, ENAMETOOLONG, "naming a directory in %.200s", storage->path);
+}
+
 static int obtain_temporary(const struct tree_request *request, struct tree *tree, struct fault *fault)
 {
 	static struct storage storage;
 	const struct storage_need need = {request->config->size, request->config->inodes};
 	char name[TREE_NAME_SIZE];
-	if (storage_choose(request->temporary, request->bundle->path, &need, &storage, fault) != 0)
+	if (make_temporary(request, &need, &storage, tree, name, fault) != 0)
 		return -1;
 	if (storage.memory && !request->quiet)
 		message_notice("the tree goes to %s, which is main memory: %llu MB", storage.path,
 		               (unsigned long long)need.size / 1000000 + 1);
-	int length = snprintf(tree->path, sizeof tree->path, "%s/", storage.path);
-	int result = start_cleaner(tree, storage.directory, name, fault);
-	if (result == 0 &&
-	    tree_extraction_run(request, tree, storage.directory, storage.path, name, fault) != 0) {
+	int result = name_temporary(tree, &storage, name, "/" TREE_ROOT, fault);
+	if (result == 0)
+		result = tree_extraction_run(request, tree, storage.directory, storage.path, name, fault);
+	if (result != 0)
 		cleaner_finish(&tree->cleaner);
-		result = -1;
-	}
 	close(storage.directory);
 	tree->temporary = true;
-	size_t room = sizeof tree->path - (size_t)length;
-	if (result == 0 && (size_t)snprintf(tree->path + length, room, "%s/%s", name, TREE_ROOT) >= room)
-		result = fault_set(fault, ENAMETOOLONG, "naming the tree in %.200s", storage.path);
 	return result;
+}
+
+int tree_make_apart(const struct tree_request *request, struct tree *tree, struct fault *fault)
+{
+	static struct storage storage;
+	const struct storage_need need = {4 << 20, 64};
+	char name[TREE_NAME_SIZE];
+	*tree = (struct tree){.directory = -1, .temporary = true};
+	if (make_temporary(request, &need, &storage, tree, name, fault) != 0)
+		return -1;
+	close(storage.directory);
+	if (name_temporary(tree, &storage, name, "", fault) == 0)
+		return 0;
+	cleaner_finish(&tree->cleaner);
+	return -1;
 }
 
 int tree_obtain(const struct tree_request *request, struct tree *tree, struct fault *fault)

@@ -35,6 +35,10 @@ struct tree {
  * behind then. */
 int tree_obtain(const struct tree_request *request, struct tree *tree, struct fault *fault);
 
+/* Make a temporary directory without a tree, named by tree->path, for what a start needs beside one that is
+ * kept. It goes away as a temporary tree does. Returns 0, or -1 with a fault. */
+int tree_make_apart(const struct tree_request *request, struct tree *tree, struct fault *fault);
+
 /* Close the descriptors of `tree`. A temporary one goes away when this process and the container have. */
 void tree_close(struct tree *tree);
 
