@@ -1,12 +1,16 @@
 import { parentPort } from 'node:worker_threads';
 import { RundleError, reasonOf } from '../errors.js';
+import { extractArchive } from './extract-archive.js';
 import { indexArchive } from './index-archive.js';
-import type { ArchiveIndex, IndexJob } from './index-job.js';
+import type { ArchiveIndex, ExtractJob, IndexJob } from './index-job.js';
 
-/** What a worker says about the job it was given. */
+/** What a worker is asked. */
+export type ArchiveTask = { kind: 'index'; job: IndexJob } | { kind: 'extract'; job: ExtractJob };
+
+/** What it says about the task it was given. */
 export type WorkerReply =
   | { kind: 'progress'; done: number }
-  | { kind: 'index'; index: ArchiveIndex }
+  | { kind: 'done'; result: ArchiveIndex | Uint8Array | undefined }
   | { kind: 'fault'; fault: Fault };
 
 /** A RundleError taken apart: class and fields of an Error do not survive the way between threads. */
@@ -17,20 +21,25 @@ export interface Fault {
   details: Record<string, unknown>;
 }
 
-parentPort?.on('message', async (job: IndexJob) => {
-  const reply = (message: WorkerReply) => parentPort?.postMessage(message);
+parentPort?.on('message', async (task: ArchiveTask) => {
+  const reply = (message: WorkerReply, transfer: readonly ArrayBuffer[] = []) =>
+    parentPort?.postMessage(message, transfer);
   try {
-    const index = await indexArchive(job, (done) => reply({ kind: 'progress', done }));
-    reply({ kind: 'index', index });
+    const result =
+      task.kind === 'index'
+        ? await indexArchive(task.job, (done) => reply({ kind: 'progress', done }))
+        : await extractArchive(task.job);
+    const isBytes = result instanceof Uint8Array;
+    reply({ kind: 'done', result }, isBytes ? [result.buffer as ArrayBuffer] : []);
   } catch (error) {
-    reply({ kind: 'fault', fault: faultOf(error, job) });
+    reply({ kind: 'fault', fault: faultOf(error, task.job.name) });
   }
 });
 
-function faultOf(error: unknown, job: IndexJob): Fault {
+function faultOf(error: unknown, name: string): Fault {
   const { code, message, hint, details } =
     error instanceof RundleError
       ? error
-      : new RundleError('E_SOURCE', `reading ${job.name}: ${reasonOf(error)}`);
+      : new RundleError('E_SOURCE', `reading ${name}: ${reasonOf(error)}`);
   return { code, message, hint, details: { ...details } };
 }

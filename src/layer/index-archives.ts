@@ -1,8 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
-import { RundleError, reasonOf } from '../errors.js';
-import type { ArchiveIndex, ComingJob, IndexJob } from './index-job.js';
-import type { Fault, WorkerReply } from './index-worker.js';
+import { type ArchiveWorker, startArchiveWorker } from './archive-workers.js';
+import type { ArchiveIndex, ComingJob, ExtractJob, IndexJob } from './index-job.js';
 
 /** More threads than this only wait for the disk. */
 const MAX_WORKERS = 8;
@@ -18,21 +16,45 @@ export async function indexArchives(
 ): Promise<ArchiveIndex[]> {
   const results: ArchiveIndex[] = [];
   let next = 0;
-  const count = Math.min(jobs.length, availableParallelism(), MAX_WORKERS);
-  const workers = Array.from({ length: count }, () => startWorker());
+  const workers = Array.from({ length: workersFor(jobs.length) }, startArchiveWorker);
   const arrivals = inOrderOfArrival(jobs);
-  const serve = async (worker: Worker) => {
+  const serve = async (worker: ArchiveWorker) => {
     for (let turn = arrivals[next++]; turn !== undefined; turn = arrivals[next++]) {
       const { index, job } = await turn;
-      results[index] = await runJob(worker, job, onProgress);
+      results[index] = await worker.index(job, (done) => onProgress(job, done));
     }
   };
   try {
     await Promise.all(workers.map(serve));
     return results;
   } finally {
-    await Promise.all(workers.map((worker) => worker.terminate()));
+    await Promise.all(workers.map((worker) => worker.end()));
   }
+}
+
+/** Runs `extractArchive` for every job, as `indexArchives`, and gives the results in the jobs' order. */
+export async function extractArchives(
+  jobs: readonly ExtractJob[],
+): Promise<(Uint8Array | undefined)[]> {
+  const results: (Uint8Array | undefined)[] = [];
+  const pending = [...jobs.entries()];
+  const workers = Array.from({ length: workersFor(jobs.length) }, startArchiveWorker);
+  const serve = async (worker: ArchiveWorker) => {
+    for (let turn = pending.shift(); turn !== undefined; turn = pending.shift()) {
+      const [index, job] = turn;
+      results[index] = await worker.extract(job);
+    }
+  };
+  try {
+    await Promise.all(workers.map(serve));
+    return results;
+  } finally {
+    await Promise.all(workers.map((worker) => worker.end()));
+  }
+}
+
+function workersFor(jobs: number): number {
+  return Math.min(jobs, availableParallelism(), MAX_WORKERS);
 }
 
 /** A promise for the job whose archive is there first, one for the second, and so on. */
@@ -53,45 +75,4 @@ function inOrderOfArrival(jobs: readonly ComingJob[]): Promise<{ index: number; 
   // After the first error nobody waits for the others any more.
   for (const turn of turns) turn.catch(() => undefined);
   return turns;
-}
-
-function startWorker(): Worker {
-  // Flags of the calling process, such as an --eval script, are not meant for the worker.
-  return new Worker(new URL('./index-worker.js', import.meta.url), { execArgv: [] });
-}
-
-function runJob(
-  worker: Worker,
-  job: IndexJob,
-  onProgress: (job: IndexJob, done: number) => void,
-): Promise<ArchiveIndex> {
-  return new Promise((resolve, reject) => {
-    const settle = () => {
-      worker.off('message', onMessage);
-      worker.off('error', onError);
-      worker.off('exit', onExit);
-    };
-    const onMessage = (reply: WorkerReply) => {
-      if (reply.kind === 'progress') {
-        onProgress(job, reply.done);
-        return;
-      }
-      settle();
-      if (reply.kind === 'index') resolve(reply.index);
-      else reject(errorOf(reply.fault));
-    };
-    const onError = (cause: unknown) => {
-      settle();
-      reject(new RundleError('E_SOURCE', `reading ${job.name}: ${reasonOf(cause)}`, { cause }));
-    };
-    const onExit = () => onError(new Error('its worker thread was stopped'));
-    worker.on('message', onMessage);
-    worker.on('error', onError);
-    worker.on('exit', onExit);
-    worker.postMessage(job);
-  });
-}
-
-function errorOf({ code, message, hint, details }: Fault): RundleError {
-  return new RundleError(code, message, { ...(hint !== undefined && { hint }), details });
 }

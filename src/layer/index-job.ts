@@ -1,5 +1,6 @@
 import type { FileRange } from '../blob/file-range.js';
 import type { Digest } from '../oci/digest.js';
+import type { ByteRange } from '../tree/layer-contents.js';
 import type { TarEntry } from './tar-entry.js';
 
 /** One archive to be verified, decompressed if need be, and indexed. Plain data: it goes to a worker thread. */
@@ -13,8 +14,11 @@ export interface IndexJob {
   size?: number | undefined;
   /** Digest that the uncompressed archive must have. */
   diffId?: Digest | undefined;
-  /** Where the uncompressed archive goes, when `file` is compressed or may change: a path that does not exist yet. */
-  spool: string;
+  /**
+   * Where the uncompressed archive goes, when `file` is compressed or may change: a path that does not exist yet. Without it such an archive is
+   * indexed and not kept.
+   */
+  spool?: string | undefined;
 }
 
 /** A job whose archive may still be on its way. */
@@ -23,10 +27,27 @@ export type ComingJob = Omit<IndexJob, 'file'> & { file: FileRange | Promise<Fil
 /** What is known of an archive afterwards. */
 export interface ArchiveIndex {
   entries: TarEntry[];
-  /** The file that the entries' data offsets count in: `spool`, or the archive itself. */
-  path: string;
+  /** The file that the entries' data offsets count in: `spool`, or the archive itself; undefined when it was not kept. */
+  path: string | undefined;
+  /** The archive as it is stored. */
+  file: FileRange;
+  /** Bytes of the uncompressed archive. */
+  size: number;
   /** Digest of the uncompressed archive. */
   diffId: Digest;
   /** True when `spool` was written. */
   spooled: boolean;
+}
+
+/** Parts of an archive that was indexed before, to be uncompressed again. */
+export interface ExtractJob {
+  /** As in IndexJob. */
+  name: string;
+  file: FileRange;
+  /** What the uncompressed archive had. */
+  diffId: Digest;
+  /** Offsets in the uncompressed archive, ascending, with gaps. */
+  ranges: readonly ByteRange[];
+  /** The file to write them to, each at its offset: a path that does not exist yet. Without it they are given back, one after the other. */
+  target: string | undefined;
 }

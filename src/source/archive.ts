@@ -79,8 +79,8 @@ async function indexCompressed(file: FileRange, source: string, context: SourceC
   const [index] = await indexArchives([job], (_, done) => {
     context.onProgress?.({ phase: 'verify', name: source, done, total: file.size });
   });
-  if (index === undefined) throw new Error('one job has one result');
-  return index;
+  if (index?.path === undefined) throw new Error('one job has one result, and it was spooled');
+  return { path: index.path, entries: index.entries };
 }
 
 async function indexPlain(file: FileRange, where: string): Promise<TarEntry[]> {

@@ -1,9 +1,11 @@
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { FileRange } from '../blob/file-range.js';
 import { indexArchives } from '../layer/index-archives.js';
-import type { ArchiveIndex, ComingJob } from '../layer/index-job.js';
+import type { ArchiveIndex, ComingJob, IndexJob } from '../layer/index-job.js';
+import { ArchiveSpool } from '../layer/layer-spool.js';
 import type { Digest } from '../oci/digest.js';
 import { applyArchive } from '../rootfs/merge.js';
+import type { LayerContents } from '../tree/layer-contents.js';
 import { type Directory, emptyDirectory, type Omission } from '../tree/node.js';
 import type { SourceContext } from './transport.js';
 
@@ -27,16 +29,23 @@ export interface MergedLayers {
   diffIds: Digest[];
 }
 
+/** A layer that was read. */
+interface IndexedLayer extends Pick<ArchiveIndex, 'entries' | 'diffId'> {
+  contents: LayerContents;
+}
+
+type LayerJob = Omit<ComingJob, 'spool'>;
+
 /**
  * Verifies, indexes and merges layers, bottom first. `whiteouts`: whether they are image layers. A blob that stands in the list several times is
- * read once. Errors as `indexArchives` and `applyArchive`.
+ * read once. Contents are in a spool afterwards, which has no more of them on disk than the largest layer takes. Errors as `indexArchives` and `applyArchive`.
  */
 export async function mergeLayers(
   layers: readonly LayerFile[],
   whiteouts: boolean,
   context: SourceContext,
 ): Promise<MergedLayers> {
-  const jobs = new Map<string, Omit<ComingJob, 'spool'>>();
+  const jobs = new Map<string, LayerJob>();
   const keys = layers.map((layer, index) => {
     const { file, digest, size, diffId } = layer;
     const place = 'path' in file ? [file.path, file.offset] : [];
@@ -49,37 +58,64 @@ export async function mergeLayers(
   for (const key of keys) {
     const index = indexes.get(key);
     if (index === undefined) throw new Error('every layer has an index');
+    const { contents, entries, diffId } = index;
     const name = jobs.get(key)?.name ?? '';
-    const data = { kind: 'file' as const, path: index.path };
-    const { entries, diffId } = index;
+    const data = { kind: 'layer' as const, layer: contents };
     merged.omissions.push(...applyArchive(merged.root, { name, entries, data, whiteouts }));
     merged.diffIds.push(diffId);
   }
   return merged;
 }
 
-/** The index of each layer; one that another load of the same source has read is not read again. */
-async function indexLayers(
-  jobs: ReadonlyMap<string, Omit<ComingJob, 'spool'>>,
-  context: SourceContext,
-): Promise<Map<string, ArchiveIndex>> {
-  const none = async () => new Map<string, ArchiveIndex>();
-  const known = await (context.shared?.once('layers', none) ?? none());
-  const fresh = [...jobs].filter(([key]) => !known.has(key));
-  const numbered = fresh.map(([, job], at) => {
-    return { ...job, spool: join(context.spoolDirectory, `layer-${known.size + at}.tar`) };
-  });
-  const results = await indexArchives(numbered, (job, done) => {
-    context.onProgress?.({ phase: 'layer', name: job.name, done, total: job.file.size });
-  });
-  for (const [at, [key]] of fresh.entries()) {
-    const result = results[at];
-    if (result !== undefined) known.set(key, result);
-  }
-  return known;
+/** What several loads of one source have in common. */
+interface KnownLayers {
+  spool: ArchiveSpool;
+  indexes: Map<string, IndexedLayer>;
 }
 
-function jobOf(layer: LayerFile, index: number, count: number): Omit<ComingJob, 'spool'> {
+/**
+ * The index of each layer; one that another load of the same source has read is not read again. The largest of the first load is spooled while it is read, the others
+ * are uncompressed once more when it is their turn to be packed.
+ */
+async function indexLayers(
+  jobs: ReadonlyMap<string, LayerJob>,
+  context: SourceContext,
+): Promise<Map<string, IndexedLayer>> {
+  const none = async (): Promise<KnownLayers> => {
+    return { spool: new ArchiveSpool(context.spoolDirectory), indexes: new Map() };
+  };
+  const { spool, indexes } = await (context.shared?.once('layers', none) ?? none());
+  const fresh = [...jobs].filter(([key]) => !indexes.has(key));
+  const largest = spool.isEmpty ? largestOf(fresh.map(([, job]) => job)) : undefined;
+  const path = spool.newPath();
+  const numbered = fresh.map(([, job]) => (job === largest ? { ...job, spool: path } : job));
+  const onProgress = (job: IndexJob, done: number) => {
+    context.onProgress?.({ phase: 'layer', name: job.name, done, total: job.file.size });
+  };
+  const results = await indexArchives(numbered, onProgress).catch(async (error: unknown) => {
+    // Whoever tries again needs the room.
+    await rm(path, { force: true }).catch(() => undefined);
+    throw error;
+  });
+  for (const [at, [key, { name }]] of fresh.entries()) {
+    const result = results[at];
+    if (result === undefined) continue;
+    const { entries, diffId } = result;
+    indexes.set(key, { entries, diffId, contents: spool.add(name, result) });
+  }
+  return indexes;
+}
+
+/** By what they are stored in: more is not known before they are read. */
+function largestOf(jobs: readonly LayerJob[]): LayerJob | undefined {
+  const storedSize = ({ size, file }: LayerJob) => size ?? ('path' in file ? file.size : 0);
+  return jobs.reduce<LayerJob | undefined>(
+    (found, job) => (found === undefined || storedSize(job) > storedSize(found) ? job : found),
+    undefined,
+  );
+}
+
+function jobOf(layer: LayerFile, index: number, count: number): LayerJob {
   const { file, digest, size, diffId, label } = layer;
   const position = count === 1 ? 'the layer' : `layer ${index + 1} of ${count}`;
   const name = label ?? ('path' in file ? file.path : digest);

@@ -1,4 +1,4 @@
-import type { Extent } from '../tree/node.js';
+import type { ByteSource, Extent } from '../tree/node.js';
 import type { Piece } from './job.js';
 
 /**
@@ -22,20 +22,23 @@ export function piecesBetween(
     if (end <= start) continue;
     const offset = extent.offset + (start - extent.at);
     const length = end - start;
-    const { data } = extent;
-    pieces.push(
-      data.kind === 'memory'
-        ? {
-            at: start + shift,
-            length,
-            data: { kind: 'memory', bytes: data.bytes.slice(offset, offset + length) },
-            offset: 0,
-            file,
-          }
-        : { at: start + shift, length, data, offset, file },
-    );
+    pieces.push({ at: start + shift, length, file, ...sourceOf(extent.data, offset, length) });
   }
   return pieces;
+}
+
+/** Where a worker finds `length` bytes: it knows files, but not spools. */
+function sourceOf(data: ByteSource, offset: number, length: number) {
+  switch (data.kind) {
+    case 'memory': {
+      const bytes = data.bytes.slice(offset, offset + length);
+      return { data: { kind: 'memory' as const, bytes }, offset: 0 };
+    }
+    case 'layer':
+      return { data: { kind: 'file' as const, path: data.layer.path }, offset };
+    default:
+      return { data, offset };
+  }
 }
 
 /** Index of the first extent that ends behind `position`; they are ascending. */

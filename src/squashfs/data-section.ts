@@ -1,6 +1,6 @@
 import type { RegularFile } from '../tree/node.js';
 import type { Census, FileRecord } from './census.js';
-import { findDuplicates } from './duplicates.js';
+import { DuplicateSearch } from './duplicates.js';
 import { storedSize } from './job.js';
 import { addBlock, emptyLayout, type FileLayout } from './layout.js';
 import { inOrder } from './ordered.js';
@@ -9,6 +9,7 @@ import type { PackingItem, PlannedBlock } from './packing-item.js';
 import { packingOrder } from './packing-order.js';
 import { assertBlockCount, planJobs } from './plan.js';
 import type { WorkerPool } from './pool.js';
+import { planStages, type Stage } from './stages.js';
 
 export interface DataOptions {
   /** Bytes. */
@@ -30,60 +31,83 @@ export interface DataSection {
   duplicateBytes: number;
 }
 
-/** The files in the order of packing; a message's file number counts in it. */
-export function filesToPack(census: Census, rawFirst: readonly RegularFile[]): FileRecord[] {
-  return packingOrder(census.files, rawFirst);
+/** The files in the order of packing, stage after stage. */
+export function stagesToPack(census: Census, rawFirst: readonly RegularFile[]): Stage[] {
+  return planStages(packingOrder(census.files, rawFirst), rawFirst);
 }
 
 /**
- * Writes the contents of `files` as data and fragment blocks. What is in memory is bounded by the number of workers and
- * the block size. Throws E_SOURCE, E_OUTPUT, E_UNSUPPORTED.
+ * Writes the contents of all files as data and fragment blocks. What is in memory is bounded by the number of workers and
+ * the block size. A message's file number counts through the files of all stages. Throws E_SOURCE, E_DIGEST, E_FORMAT, E_OUTPUT, E_UNSUPPORTED.
  */
 export async function writeDataSection(
   pool: WorkerPool,
   output: PayloadOutput,
-  files: readonly FileRecord[],
+  stages: readonly Stage[],
   contentBytes: number,
   options: DataOptions,
 ): Promise<DataSection> {
   const { blockSize, onProgress } = options;
+  const files = stages.flatMap((stage) => stage.files);
   assertBlockCount(files, blockSize);
-  const duplicates = await findDuplicates(pool, files);
+  const search = new DuplicateSearch(
+    pool,
+    files,
+    stages.map((stage) => stage.files.length),
+  );
   const raw = new Set(options.rawFirst);
   const layouts = new Map<RegularFile, FileLayout>();
-  const items: PackingItem[] = [];
-  let duplicateBytes = 0;
-  for (const [number, file] of files.entries()) {
-    const first = duplicates.get(number);
-    if (first !== undefined) {
-      layouts.set(file.node, layoutOf(layouts, files[first] as FileRecord));
-      duplicateBytes += file.node.size;
-      continue;
-    }
-    const layout = emptyLayout();
-    layouts.set(file.node, layout);
-    items.push({ number, file, layout, raw: raw.has(file.node) });
-  }
-
   const fragments: Fragment[] = [];
-  let done = duplicateBytes;
+  let duplicateBytes = 0;
+  let done = 0;
   onProgress(done, contentBytes);
-  const jobs = planJobs(items, blockSize, options.reuse);
-  const packed = inOrder(jobs, 2 * pool.capacity, (job) =>
-    pool.pack(job.map(({ request }) => request)),
-  );
-  for await (const [job, { words, data }] of packed) {
-    let position = output.position;
-    for (const [i, block] of job.entries()) {
-      const word = words[i] as number;
-      place(block, word, position, fragments);
-      position += storedSize(word);
-      done += block.request.length;
+  let from = 0;
+  for (const stage of stages) {
+    await readyLayers(stages, stage);
+    const duplicates = await search.next(stage.files.length);
+    const items: PackingItem[] = [];
+    for (const [index, file] of stage.files.entries()) {
+      const number = from + index;
+      const first = duplicates.get(number);
+      if (first !== undefined) {
+        layouts.set(file.node, layoutOf(layouts, files[first] as FileRecord));
+        duplicateBytes += file.node.size;
+        done += file.node.size;
+        continue;
+      }
+      const layout = emptyLayout();
+      layouts.set(file.node, layout);
+      items.push({ number, file, layout, raw: raw.has(file.node) });
     }
-    await output.append(data);
+    from += stage.files.length;
     onProgress(done, contentBytes);
+
+    const jobs = planJobs(items, blockSize, options.reuse, fragments.length);
+    const packed = inOrder(jobs, 2 * pool.capacity, (job) =>
+      pool.pack(job.map(({ request }) => request)),
+    );
+    for await (const [job, { words, data }] of packed) {
+      let position = output.position;
+      for (const [i, block] of job.entries()) {
+        const word = words[i] as number;
+        place(block, word, position, fragments);
+        position += storedSize(word);
+        done += block.request.length;
+      }
+      await output.append(data);
+      onProgress(done, contentBytes);
+    }
   }
   return { layouts, fragments: fragmentEntries(fragments), duplicateBytes };
+}
+
+/** Has the layers of a stage uncompressed, and those of the others taken away. */
+async function readyLayers(stages: readonly Stage[], { parts }: Stage): Promise<void> {
+  const layers = stages.flatMap((stage) => [...stage.parts.keys()]);
+  for (const spool of new Set(layers.map((layer) => layer.spool))) {
+    const own = [...parts].filter(([layer]) => layer.spool === spool);
+    await spool.keepOnly(new Map(own));
+  }
 }
 
 interface Fragment {

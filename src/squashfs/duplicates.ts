@@ -11,39 +11,98 @@ const MAX_CONTENTS = 256;
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /**
- * Finds files with equal contents. The result maps the number (index in `files`) of each later file to that of the
- * first of its kind; equality is that of size and SHA-256.
+ * Finds files with equal contents; equality is that of size and SHA-256. `files` are all of them, stage after stage; contents are read when their stage
+ * is there.
  *
  * Only files that share their size with another are looked at, at first in their first 64 KiB, and only those that are equal so
- * far are read to the end: nearly all others are read once, when they are packed. Files of one image that holds equal contents once
- * are not read: they are equal when they are in the same place. Throws E_SOURCE, E_FORMAT.
+ * far are read to the end: nearly all others are read once, when they are packed. Where the other is of another stage, which cannot be read at the same time, they are read to
+ * the end at once. Files of one image that holds equal contents once are not read: they are equal when they are in the same place.
  */
-export async function findDuplicates(
-  pool: WorkerPool,
-  files: readonly FileRecord[],
-): Promise<Map<number, number>> {
-  const all = files.map((_, number) => number).filter((number) => sizeOf(files, number) > 0);
-  const sameSize = sharing(all, (number) => sizeOf(files, number));
-  const places = placesInImage(files, sameSize);
-  const unknown = sameSize.filter((number) => !places.has(number));
-  const starts = await digests(pool, files, unknown, DIGEST_UNIT);
-  for (const [number, place] of places) starts.set(number, place);
-  const keyOfStart = (number: number) => `${sizeOf(files, number)} ${starts.get(number)}`;
-  const sameStart = sharing(sameSize, keyOfStart);
-  const long = sameStart.filter(
-    (number) => sizeOf(files, number) > DIGEST_UNIT && !places.has(number),
-  );
-  const whole = await digests(pool, files, long, Number.POSITIVE_INFINITY);
+export class DuplicateSearch {
+  readonly #pool: WorkerPool;
+  readonly #files: readonly FileRecord[];
+  readonly #sameSize: ReadonlySet<number>;
+  readonly #places: ReadonlyMap<number, string>;
+  /** Sizes of files of several stages. */
+  readonly #spread: ReadonlySet<number>;
+  readonly #firsts = new Map<string, number>();
+  #searched = 0;
 
-  const firsts = new Map<string, number>();
-  const duplicates = new Map<number, number>();
-  for (const number of sameStart) {
-    const key = `${sizeOf(files, number)} ${whole.get(number) ?? starts.get(number)}`;
-    const first = firsts.get(key);
-    if (first === undefined) firsts.set(key, number);
-    else duplicates.set(number, first);
+  /** `stages`: how many files each stage has. */
+  constructor(pool: WorkerPool, files: readonly FileRecord[], stages: readonly number[]) {
+    this.#pool = pool;
+    this.#files = files;
+    const all = files.map((_, number) => number).filter((number) => sizeOf(files, number) > 0);
+    const sameSize = sharing(all, (number) => sizeOf(files, number));
+    this.#sameSize = new Set(sameSize);
+    this.#places = placesInImage(files, sameSize);
+    this.#spread = sizesOfSeveral(files, stages);
   }
-  return duplicates;
+
+  /**
+   * Looks at the next stage, `count` files. The result maps the number (index in `files`) of each later file to that of the first of its kind, which may be of
+   * an earlier stage. Throws E_SOURCE, E_FORMAT.
+   */
+  async next(count: number): Promise<Map<number, number>> {
+    const files = this.#files;
+    const sizeAt = (number: number) => sizeOf(files, number);
+    const numbers = Array.from({ length: count }, (_, i) => this.#searched + i);
+    this.#searched += count;
+    const candidates = numbers.filter((number) => this.#sameSize.has(number));
+    const isLong = (number: number) => sizeAt(number) > DIGEST_UNIT && !this.#places.has(number);
+    const isSpread = (number: number) => this.#spread.has(sizeAt(number));
+
+    const unknown = candidates.filter(
+      (number) => !this.#places.has(number) && !(isSpread(number) && isLong(number)),
+    );
+    const known = await this.#digests(unknown, DIGEST_UNIT);
+    for (const number of candidates) {
+      const place = this.#places.get(number);
+      if (place !== undefined) known.set(number, place);
+    }
+    const keyOf = (number: number) => `${sizeAt(number)} ${known.get(number)}`;
+    const sameStart = new Set(sharing(candidates, keyOf));
+    const left = candidates.filter((number) => isSpread(number) || sameStart.has(number));
+    const long = left.filter(isLong);
+    for (const [number, digest] of await this.#digests(long, Number.POSITIVE_INFINITY)) {
+      known.set(number, digest);
+    }
+
+    const duplicates = new Map<number, number>();
+    for (const number of left) {
+      const first = this.#firsts.get(keyOf(number));
+      if (first === undefined) this.#firsts.set(keyOf(number), number);
+      else duplicates.set(number, first);
+    }
+    return duplicates;
+  }
+
+  /** The digests of the first `limit` bytes of files. */
+  async #digests(numbers: readonly number[], limit: number): Promise<Map<number, string>> {
+    const result = new Map<number, string>();
+    const batches = batchesOf(this.#files, numbers, limit);
+    const digested = inOrder(batches, 2 * this.#pool.capacity, (batch) =>
+      this.#pool.digest(batch.map((number) => contentOf(this.#files, number, limit))),
+    );
+    for await (const [batch, answers] of digested) {
+      for (const [i, number] of batch.entries()) result.set(number, answers[i] as string);
+    }
+    return result;
+  }
+}
+
+function sizesOfSeveral(files: readonly FileRecord[], stages: readonly number[]): Set<number> {
+  const stageOf = new Map<number, number>();
+  const spread = new Set<number>();
+  let number = 0;
+  for (const [stage, count] of stages.entries()) {
+    for (const end = number + count; number < end; number += 1) {
+      const size = sizeOf(files, number);
+      if ((stageOf.get(size) ?? stage) !== stage) spread.add(size);
+      stageOf.set(size, stage);
+    }
+  }
+  return spread;
 }
 
 /**
@@ -91,24 +150,6 @@ function sharing<Key>(numbers: readonly number[], keyOf: (number: number) => Key
     counts.set(key, (counts.get(key) ?? 0) + 1);
   }
   return numbers.filter((number) => (counts.get(keyOf(number)) ?? 0) > 1);
-}
-
-/** The digests of the first `limit` bytes of files. */
-async function digests(
-  pool: WorkerPool,
-  files: readonly FileRecord[],
-  numbers: readonly number[],
-  limit: number,
-): Promise<Map<number, string>> {
-  const result = new Map<number, string>();
-  const batches = batchesOf(files, numbers, limit);
-  const digested = inOrder(batches, 2 * pool.capacity, (batch) =>
-    pool.digest(batch.map((number) => contentOf(files, number, limit))),
-  );
-  for await (const [batch, answers] of digested) {
-    for (const [i, number] of batch.entries()) result.set(number, answers[i] as string);
-  }
-  return result;
 }
 
 function* batchesOf(

@@ -7,13 +7,15 @@ import type { PackingItem, PlannedBlock } from './packing-item.js';
 /** Fills fragment blocks, and keeps those of images that can be copied; numbers them in the order in which they come. */
 export class FragmentPlan {
   readonly #blockSize: number;
-  #count = 0;
+  #count: number;
   #filling: { layouts: FileLayout[]; pieces: Piece[]; length: number } | undefined;
   /** Numbers of the copied blocks that have come. */
   readonly #numbers = new Map<StoredBlock, number>();
 
-  constructor(blockSize: number) {
+  /** `first`: the number of the first block. */
+  constructor(blockSize: number, first: number) {
     this.#blockSize = blockSize;
+    this.#count = first;
   }
 
   /** Puts a file, which is smaller than a block, behind the one before, and gives the block that is full by that. */

@@ -1,10 +1,14 @@
 import type { Compressor } from '../decoder/decode.js';
-import type { Extent, StoredBlock } from '../tree/node.js';
+import type { ByteSource, Extent, StoredBlock } from '../tree/node.js';
 
 /** Messages between the main thread and the packing workers. */
 
+/** Where a worker can read. */
+export type PieceSource = Exclude<ByteSource, { kind: 'layer' }>;
+
 /** An extent of a file, and which file it belongs to: the number comes back when it cannot be read. */
 export interface Piece extends Extent {
+  data: PieceSource;
   file: number;
 }
 

@@ -34,16 +34,18 @@ export function assertBlockCount(files: readonly FileRecord[], blockSize: number
  *
  * A file smaller than a block goes into a fragment block together with the next ones; the end of a larger one
  * is a shorter block of its own, as mksquashfs does by default. With `reuse` blocks of images are copied where that can be, those of a
- * tree that did not change in the order in which they were. Places in fragments are set in the layouts when their block comes.
+ * tree that did not change in the order in which they were. Places in fragments are set in the layouts when their block comes;
+ * fragment blocks are numbered from `firstFragment` on.
  */
 export function* planJobs(
   items: readonly PackingItem[],
   blockSize: number,
   reuse: boolean,
+  firstFragment = 0,
 ): Generator<PlannedBlock[]> {
   let job: PlannedBlock[] = [];
   let bytes = 0;
-  for (const block of planBlocks(items, blockSize, reuse)) {
+  for (const block of planBlocks(items, blockSize, reuse, firstFragment)) {
     const length = block.request.pieces.length === 0 ? 0 : block.request.length;
     if (job.length > 0 && (job.length === MAX_JOB_BLOCKS || bytes + length > JOB_BYTES)) {
       yield job;
@@ -60,9 +62,10 @@ function* planBlocks(
   items: readonly PackingItem[],
   blockSize: number,
   reuse: boolean,
+  firstFragment: number,
 ): Generator<PlannedBlock> {
   const copied = reuse ? fragmentsToCopy(items, blockSize) : undefined;
-  const fragments = new FragmentPlan(blockSize);
+  const fragments = new FragmentPlan(blockSize, firstFragment);
   for (const item of items) {
     const { size } = item.file.node;
     const fragment = copied?.get(item);

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Compressor } from '../decoder/decode.js';
 import type { Directory, Omission, RegularFile } from '../tree/node.js';
 import { displayPath, type FileRecord, takeCensus } from './census.js';
-import { filesToPack, writeDataSection } from './data-section.js';
+import { stagesToPack, writeDataSection } from './data-section.js';
 import { MetadataWriter, writeLookupBlocks, writeLookupTable } from './metadata.js';
 import { assertPayloadOptions, fragmentLevel } from './options.js';
 import { PayloadOutput } from './output.js';
@@ -65,7 +65,8 @@ export async function writePayload(
   const { blockSize, level, rawFirst = [], onProgress = () => undefined } = options;
   assertPayloadOptions(blockSize, level);
   const census = takeCensus(root);
-  const files = filesToPack(census, rawFirst);
+  const stages = stagesToPack(census, rawFirst);
+  const files = stages.flatMap((stage) => stage.files);
   const decoders = compressorsOf(files);
   const target = new PayloadOutput(output, start);
   const pool = new WorkerPool(
@@ -80,7 +81,7 @@ export async function writePayload(
     // Written again when its values are known.
     await target.append(Buffer.alloc(SUPERBLOCK_SIZE));
     await target.append(compressorOptions(level));
-    const data = await writeDataSection(pool, target, files, census.contentBytes, {
+    const data = await writeDataSection(pool, target, stages, census.contentBytes, {
       blockSize,
       rawFirst,
       reuse: options.reuse ?? true,

@@ -1,5 +1,5 @@
 import { type ByteString, fromText } from '../tree/byte-string.js';
-import { readContent } from '../tree/content.js';
+import { fetchContent, holdContent, readContent } from '../tree/content.js';
 import type { Directory, Node, RegularFile } from '../tree/node.js';
 import { lookup } from '../tree/path.js';
 import { tallyTree } from '../tree/tally.js';
@@ -39,7 +39,7 @@ export interface StartupPrograms {
 }
 
 /**
- * The startup files of `root`, each once: what every start reads, then programs and what they need; together at
+ * The startup files of `root`, each once and held in memory as far as they come from layers: what every start reads, then programs and what they need; together at
  * most `limit` bytes: one that does not fit is left out, but not what it needs. What is missing or not ELF is
  * passed over.
  */
@@ -52,12 +52,11 @@ export async function startupFiles(
   const found: RegularFile[] = [];
   let room = limit;
   const shell = regularFile(root, SHELL);
+  const known = programs.map((program) => findProgram(root, program, searchPath));
+  const small = SMALL_FILES.map((path) => regularFile(root, path));
+  await fetch([shell, ...small, ...known]);
   const common = shell === undefined ? [] : await filesNeededBy(root, shell, searchPath);
-  const pending = [
-    ...SMALL_FILES.map((path) => regularFile(root, path)),
-    ...common,
-    ...programs.map((program) => findProgram(root, program, searchPath)),
-  ].reverse();
+  const pending = [...small, ...common, ...known].reverse();
   while (pending.length > 0) {
     const file = pending.pop();
     if (file === undefined || seen.has(file)) continue;
@@ -69,7 +68,13 @@ export async function startupFiles(
     const needed = await filesNeededBy(root, file, searchPath);
     pending.push(...needed.reverse());
   }
+  await fetchContent(found);
+  for (const file of found) await holdContent(file);
   return found;
+}
+
+function fetch(files: readonly (RegularFile | undefined)[]): Promise<void> {
+  return fetchContent(files.filter((file) => file !== undefined));
 }
 
 async function filesNeededBy(
@@ -82,10 +87,12 @@ async function filesNeededBy(
   const needs = await readElfNeeds(file);
   if (needs === undefined) return [];
   const directories = [...needs.searchPath, ...LIBRARY_DIRECTORIES];
-  return [
+  const needed = [
     needs.interpreter === undefined ? undefined : regularFile(root, needs.interpreter),
     ...needs.needed.map((name) => findIn(root, directories, name)),
   ];
+  await fetch(needed);
+  return needed;
 }
 
 /** The program of a `#!` line (execve(2)). */

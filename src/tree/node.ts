@@ -1,5 +1,6 @@
 import type { Compressor } from '../decoder/decode.js';
 import type { ByteString } from './byte-string.js';
+import type { LayerContents } from './layer-contents.js';
 
 /**
  * The file tree that layers are merged into and payloads are written from. It holds metadata and,
@@ -57,9 +58,10 @@ export interface Extent {
   offset: number;
 }
 
-/** Where bytes can be read by any thread: a file on disk, a small buffer for generated files, or a block of an image. */
+/** Where bytes can be read by any thread: a file on disk, a small buffer for generated files, or a block of an image; and those of a layer when its spool has them. */
 export type ByteSource =
   | { kind: 'file'; path: string | Uint8Array }
+  | { kind: 'layer'; layer: LayerContents }
   | { kind: 'memory'; bytes: Uint8Array }
   | StoredBlock;
 

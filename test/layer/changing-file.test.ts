@@ -26,7 +26,7 @@ describe('an archive that another user may change', () => {
     expect(index.spooled).toBe(mayChange ?? false);
     // Wherever the offsets point to, the content follows its header of 512 bytes.
     const at = mayChange ? 512 : before.length + 512;
-    const content = readFileSync(index.path)
+    const content = readFileSync(index.path ?? '')
       .subarray(at, at + 5)
       .toString();
     expect(content).toBe(mayChange ? 'sound' : 'wrong');

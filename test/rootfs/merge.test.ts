@@ -41,7 +41,7 @@ function layout(layers: EntryFields[][]): string {
 }
 
 async function merged(...layers: EntryFields[][]): Promise<Listing> {
-  return listTree((await scratch.load(`oci:${layout(layers)}`)).root);
+  return await listTree((await scratch.load(`oci:${layout(layers)}`)).root);
 }
 
 async function mergeFault(...layers: EntryFields[][]): Promise<string> {
@@ -152,7 +152,7 @@ describe('as umoci unpacks', () => {
     const bundle = `${path}-judge`;
     run('umoci', 'unpack', '--image', `${path}:latest`, bundle);
     const source = await scratch.load(`oci:${path}`);
-    expect(listTree(source.root)).toEqual(listDirectory(`${bundle}/rootfs`));
+    expect(await listTree(source.root)).toEqual(listDirectory(`${bundle}/rootfs`));
   });
 });
 
@@ -295,6 +295,6 @@ describe('refused, naming layer and entry', () => {
 test('in tar: whiteout names are names', async () => {
   const path = scratch.path('plain.tar');
   writeFileSync(path, tarArchive([dir('./'), file('.wh.x'), file('x'), file('.wh..wh..opq')]));
-  const listing = listTree((await scratch.load(`tar:${path}`)).root);
+  const listing = await listTree((await scratch.load(`tar:${path}`)).root);
   expect(Object.keys(listing)).toEqual(['', '.wh..wh..opq', '.wh.x', 'x']);
 });

@@ -68,12 +68,12 @@ describe('addMountPoints', () => {
     expect(at(root, 'var/tmp')).toBe(at(root, 'tmp'));
   });
 
-  it('is done when it is done', () => {
+  it('is done when it is done', async () => {
     const root = emptyDirectory();
     addMountPoints(root, [], 0);
-    const once = listTree(root);
+    const once = await listTree(root);
     addMountPoints(root, [], 1);
-    expect(listTree(root)).toEqual(once);
+    expect(await listTree(root)).toEqual(once);
   });
 
   it('makes the directories that a dangling link needs, unless they are empty at every start', () => {

@@ -60,7 +60,7 @@ async function sampleTree() {
   const { root } = await loadSource(`oci:${top}/sample:v1`, {
     spoolDirectory: join(top, 'sample-spool'),
   });
-  return listTree(root);
+  return await listTree(root);
 }
 
 const given: Partial<RegistryAccess> = { credentials: async () => ACCOUNT };
@@ -76,8 +76,8 @@ describe('docker-registry', () => {
       diffIds: built.diffIds,
     });
     expect(config.entrypoint).toEqual(['/bin/app']);
-    expect(listTree(root)).toEqual(await sampleTree());
-    expect(listTree(root).large?.size).toBe(LARGE);
+    expect(await listTree(root)).toEqual(await sampleTree());
+    expect((await listTree(root)).large?.size).toBe(LARGE);
   });
 
   it("gives Docker's schema 2", async () => {
@@ -100,9 +100,9 @@ describe('docker-registry', () => {
       skopeoCopy(`oci:${top}/made:${tag}`, `docker://${plain.host}/made:${tag}`);
     }
     const first = await pull(top, `${plain.host}/made:v1`);
-    expect(Object.keys(listTree(first.root))).toEqual(['', 'fifo', 'greeting']);
+    expect(Object.keys(await listTree(first.root))).toEqual(['', 'fifo', 'greeting']);
     const second = await pull(top, `${plain.host}/made:v2`);
-    expect(Object.keys(listTree(second.root))).toEqual(['', 'there', 'there/greeting']);
+    expect(Object.keys(await listTree(second.root))).toEqual(['', 'there', 'there/greeting']);
   });
 
   it('gives the image of an index for a platform', async () => {
@@ -127,7 +127,7 @@ describe('docker-registry', () => {
     for (const architecture of ['amd64', 'arm64']) {
       const platform = parsePlatform(`linux/${architecture}`);
       const { root, provenance } = await pull(top, `${plain.host}/several:v1`, {}, { platform });
-      expect(Object.keys(listTree(root))).toEqual(['', architecture]);
+      expect(Object.keys(await listTree(root))).toEqual(['', architecture]);
       expect(provenance.indexDigest).toBe(index.digest);
     }
     const platform = parsePlatform('linux/s390x');

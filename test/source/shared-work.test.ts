@@ -50,11 +50,8 @@ test('what two platforms have in common is read once', async () => {
   const plain = await loadBoth(`oci:${scratch.path('layout')}`, scratch.path('spool'));
   expect(plain.names).toEqual(trees);
   expect(new Set(plain.steps.map(({ name }) => name)).size).toBe(3);
-  expect(readdirSync(scratch.path('spool')).sort()).toEqual([
-    'layer-0.tar',
-    'layer-1.tar',
-    'layer-2.tar',
-  ]);
+  // The largest of the first platform; the others when they are packed.
+  expect(readdirSync(scratch.path('spool'))).toEqual(['layer-1.tar']);
   const archive = await loadBoth(
     `oci-archive:${scratch.path('archive.tgz')}`,
     scratch.path('spool-of-archive'),
@@ -62,9 +59,7 @@ test('what two platforms have in common is read once', async () => {
   expect(archive.names).toEqual(trees);
   expect(readdirSync(scratch.path('spool-of-archive')).sort()).toEqual([
     'archive.tar',
-    'layer-0.tar',
     'layer-1.tar',
-    'layer-2.tar',
   ]);
 });
 

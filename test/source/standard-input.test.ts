@@ -190,7 +190,7 @@ describe('an archive that comes as a stream', () => {
       const stream = await spoolArchive(read, 'a stream', own);
       expect(stream.complete).toBe(true);
       const { root } = await loadStreamedImage(stream, 'a stream', own);
-      listings.push(listTree(root));
+      listings.push(await listTree(root));
     }
     for (const listing of listings) expect(listing).toEqual(listings[0]);
   });

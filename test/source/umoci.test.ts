@@ -62,7 +62,7 @@ afterAll(() => scratch.remove());
 
 test('three umoci layers give the tree that umoci unpacks', async () => {
   const source = await scratch.load(`oci:${scratch.path('layout')}:layered`);
-  expect(listTree(source.root)).toEqual(listDirectory(scratch.path('judge', 'rootfs')));
+  expect(await listTree(source.root)).toEqual(listDirectory(scratch.path('judge', 'rootfs')));
   expect(source.config.cmd).toEqual(['a', 'b c']);
   expect(source.provenance.diffIds).toHaveLength(3);
   expect(source.provenance.reference).toBe('layered');
@@ -91,7 +91,7 @@ test.each([
   const from = `oci:${scratch.path('layout')}:layered`;
   run('skopeo', '--insecure-policy', 'copy', '-q', ...options, from, specification);
   const source = await scratch.load(specification);
-  expect(listTree(source.root)).toEqual(listDirectory(scratch.path('judge', 'rootfs')));
+  expect(await listTree(source.root)).toEqual(listDirectory(scratch.path('judge', 'rootfs')));
   expect(source.provenance.transport).toBe(transport);
   if (options.length > 0) {
     const manifest = run('skopeo', 'inspect', '--raw', specification);
@@ -110,7 +110,7 @@ test('a compressed archive is uncompressed first, and needs no reference', async
   );
   run('gzip', '-k', scratch.path('plain.tar'));
   run('zstd', '-q', scratch.path('plain.tar'));
-  const expected = listTree(
+  const expected = await listTree(
     (await scratch.load(`docker-archive:${scratch.path('plain.tar')}`)).root,
   );
   for (const name of ['plain.tar.gz', 'plain.tar.zst']) {
@@ -118,7 +118,7 @@ test('a compressed archive is uncompressed first, and needs no reference', async
     const source = await scratch.load(`docker-archive:${scratch.path(name)}`, {
       onProgress: ({ phase, done, total }) => done === total && steps.push(phase),
     });
-    expect(listTree(source.root)).toEqual(expected);
+    expect(await listTree(source.root)).toEqual(expected);
     expect(steps).toContain('verify');
     expect(steps.filter((phase) => phase === 'layer').length).toBeGreaterThanOrEqual(3);
   }
@@ -169,7 +169,7 @@ test('a buildah image gives the tree that umoci unpacks', async () => {
   run('umoci', 'unpack', '--image', `${scratch.path('built')}:built`, scratch.path('built-judge'));
   const source = await scratch.load(`oci:${scratch.path('built')}`);
   const [ours, judged] = [
-    listTree(source.root),
+    await listTree(source.root),
     listDirectory(scratch.path('built-judge', 'rootfs')),
   ];
   // No layer lists the root: umoci leaves the time of the unpacking on it.

@@ -30,28 +30,32 @@ export function listDirectory(path: string): Listing {
 }
 
 /** A merged tree; contents are read from where the extents say. */
-export function listTree(root: Directory): Listing {
+export async function listTree(root: Directory): Promise<Listing> {
   const listing: Listing = {};
   const firstNames = new Map<Node, string>();
-  const walk = (node: Node, path: string) => {
-    listing[path] = describe(node, path, firstNames);
+  const walk = async (node: Node, path: string) => {
+    listing[path] = await describe(node, path, firstNames);
     if (node.kind !== 'directory') return;
     for (const name of [...node.children.keys()].sort()) {
       const child = node.children.get(name);
-      if (child) walk(child, path === '' ? name : `${path}/${name}`);
+      if (child) await walk(child, path === '' ? name : `${path}/${name}`);
     }
   };
-  walk(root, '');
+  await walk(root, '');
   return listing;
 }
 
-function describe(node: Node, path: string, firstNames: Map<Node, string>): ListedEntry {
+async function describe(
+  node: Node,
+  path: string,
+  firstNames: Map<Node, string>,
+): Promise<ListedEntry> {
   const { kind, mode, uid, gid, mtime } = node;
   const xattrs: Record<string, string> = {};
   for (const [name, value] of node.xattrs ?? []) xattrs[name] = Buffer.from(value).toString('hex');
   const entry: ListedEntry = { kind, mode, uid, gid, mtime, xattrs };
   if (node.kind === 'file') {
-    const content = contentOf(node);
+    const content = await contentOf(node);
     entry.size = content.length;
     entry.sha256 = createHash('sha256').update(content).digest('hex');
   }
@@ -65,11 +69,15 @@ function describe(node: Node, path: string, firstNames: Map<Node, string>): List
 }
 
 /** A file's bytes, holes as zeros. */
-export function contentOf(file: RegularFile): Buffer {
+export async function contentOf(file: RegularFile): Promise<Buffer> {
   const content = Buffer.alloc(file.size);
   for (const { at, length, data, offset } of file.extents) {
     if (data.kind === 'memory') {
       content.set(data.bytes.subarray(offset, offset + length), at);
+      continue;
+    }
+    if (data.kind === 'layer') {
+      await data.layer.spool.read(data.layer, offset, content.subarray(at, at + length));
       continue;
     }
     if (data.kind === 'block') throw new Error('blocks of an image are not read here');

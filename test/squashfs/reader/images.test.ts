@@ -144,7 +144,7 @@ describe('a payload of our own', () => {
     await inScratch(async (directory) => {
       const tree = sampleTree();
       const { path } = await pack(directory, tree, { blockSize });
-      expect(await listImage((await read(path)).root)).toEqual(listTree(tree));
+      expect(await listImage((await read(path)).root)).toEqual(await listTree(tree));
     });
   });
 });

@@ -121,7 +121,9 @@ function detail(node: Node): string {
     case 'file': {
       const bytes = Buffer.alloc(node.size);
       for (const { at, length, data, offset } of node.extents) {
-        if (data.kind === 'block') throw new Error('blocks of an image are not read here');
+        if (data.kind !== 'memory' && data.kind !== 'file') {
+          throw new Error('images and layers are not read here');
+        }
         const source = data.kind === 'memory' ? data.bytes : readFileSync(data.path as string);
         bytes.set(source.subarray(offset, offset + length), at);
       }

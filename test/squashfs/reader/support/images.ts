@@ -38,5 +38,5 @@ export async function listImage(root: Directory): Promise<Listing> {
     copies.set(node, copied);
     return copied;
   };
-  return listTree((await copy(root)) as Directory);
+  return await listTree((await copy(root)) as Directory);
 }

@@ -1,0 +1,64 @@
+import { Worker } from 'node:worker_threads';
+import { RundleError, reasonOf } from '../errors.js';
+import type { ArchiveTask, Fault, WorkerReply } from './archive-worker.js';
+import type { ArchiveIndex, ExtractJob, IndexJob } from './index-job.js';
+
+/** A thread that does one task at a time. */
+export interface ArchiveWorker {
+  /** As `indexArchive`. */
+  index(job: IndexJob, onProgress: (done: number) => void): Promise<ArchiveIndex>;
+  /** As `extractArchive`. */
+  extract(job: ExtractJob): Promise<Uint8Array | undefined>;
+  /** Stops it, whatever it does. */
+  end(): Promise<unknown>;
+}
+
+export function startArchiveWorker(): ArchiveWorker {
+  // Flags of the calling process, such as an --eval script, are not meant for the worker.
+  const worker = new Worker(new URL('./archive-worker.js', import.meta.url), { execArgv: [] });
+  return {
+    index: async (job, onProgress) =>
+      (await run(worker, { kind: 'index', job }, onProgress)) as ArchiveIndex,
+    extract: async (job) =>
+      (await run(worker, { kind: 'extract', job }, () => undefined)) as Uint8Array | undefined,
+    end: () => worker.terminate(),
+  };
+}
+
+function run(
+  worker: Worker,
+  task: ArchiveTask,
+  onProgress: (done: number) => void,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const settle = () => {
+      worker.off('message', onMessage);
+      worker.off('error', onError);
+      worker.off('exit', onExit);
+    };
+    const onMessage = (reply: WorkerReply) => {
+      if (reply.kind === 'progress') {
+        onProgress(reply.done);
+        return;
+      }
+      settle();
+      if (reply.kind === 'done') resolve(reply.result);
+      else reject(errorOf(reply.fault));
+    };
+    const onError = (cause: unknown) => {
+      settle();
+      reject(
+        new RundleError('E_SOURCE', `reading ${task.job.name}: ${reasonOf(cause)}`, { cause }),
+      );
+    };
+    const onExit = () => onError(new Error('its worker thread was stopped'));
+    worker.on('message', onMessage);
+    worker.on('error', onError);
+    worker.on('exit', onExit);
+    worker.postMessage(task);
+  });
+}
+
+function errorOf({ code, message, hint, details }: Fault): RundleError {
+  return new RundleError(code, message, { ...(hint !== undefined && { hint }), details });
+}
