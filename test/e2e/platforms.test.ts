@@ -204,7 +204,14 @@ describe('a bundle for two platforms', () => {
       expect(info.payloadSha256).not.toBe(info.id);
       expect((await runOn(name, root, [bundle, '--check'])).status).toBe(0);
     }
+    const programs = manifest.programs?.map(({ sections }) => Object.keys(sections));
+    expect(programs).toEqual([['x86_64', 'aarch64']]);
+    const told = (await runOn('arm64', root, [bundle, '--info', '--licenses'])).stdout;
+    expect(told.match(/^PRoot 5\.4\.0: GPL-2\.0-or-later$/gm)).toHaveLength(1);
     const text = command('inspect', '--check', 'both.run');
+    for (const architecture of manifest.architectures) {
+      expect(text).toContain(`auxiliary program PRoot for ${architecture}`);
+    }
     expect(text).toMatch(/every byte as it was written/);
     expect(text).toMatch(/Start on x86_64[\s\S]*FOR=amd64[\s\S]*Start on aarch64[\s\S]*FOR=arm64/);
   });
