@@ -5,15 +5,32 @@
 #define RUNDLE_APPARMOR_PROFILE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
-#include "bundle.h"
+#include "fault.h"
+
+/* Where profiles lie, the name of ours there, and what its first line says. */
+#define APPARMOR_DIRECTORY "/etc/apparmor.d"
+#define APPARMOR_NAME "rundle-launcher"
+#define APPARMOR_MARK "# Written by --setup-host of a rundle bundle"
+
+/* The profile of the installed launcher: it may do all that its user may, and make user namespaces. What it
+ * executes keeps that profile with a second one stacked on it, which has neither capabilities nor user
+ * namespaces; what runs there cannot leave either. */
+extern const char apparmor_profile[];
 
 /* Whether this host restricts user namespaces so. */
 bool apparmor_restricts_namespaces(void);
 
-/* Append to `text` (of `size` bytes) the commands, one a line, by which an administrator installs the
- * launcher out of `bundle` where the header prefers it, with a profile that lets it work. */
-void apparmor_append_commands(const struct bundle *bundle, char *text, size_t size);
+/* Why a profile is not needed here or not possible; NULL when one can be loaded. */
+const char *apparmor_no_profile(void);
+
+/* Whether the kernel has the profile. */
+bool apparmor_loaded(void);
+
+/* Let apparmor_parser read the profile without loading it; load it from APPARMOR_DIRECTORY, in place of one
+ * with its name; or take it from the kernel. The fault holds what the parser says. */
+int apparmor_check(struct fault *fault);
+int apparmor_load(struct fault *fault);
+int apparmor_unload(struct fault *fault);
 
 #endif

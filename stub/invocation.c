@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *started = "./app.run";
+
 static int read_size(const char *text, uint64_t *size)
 {
 	if (*text == '\0' || strspn(text, "0123456789") != strlen(text))
@@ -30,11 +32,16 @@ int invocation_read(struct invocation *invocation, int argc, char *const *argv, 
 			return 0;
 		if (argc < 4 || argv[3][0] == '\0' || read_size(argv[2], &invocation->bundle_size) != 0)
 			break;
-		invocation->bundle = argv[3];
+		invocation->bundle = started = argv[3];
 		invocation->argument_count = argc - 4;
 		invocation->arguments = argv + 4;
 		return 0;
 	}
-	fault_set(fault, 0, "this is the launcher of rundle bundles, and does nothing by itself");
+	fault_set(fault, 0, LAUNCHER_MARK);
 	return fault_hint(fault, "start a bundle: ./app.run --help");
+}
+
+const char *invocation_bundle(void)
+{
+	return started;
 }

@@ -8,6 +8,9 @@
 
 #include "fault.h"
 
+/* Started in another way it says so. No other program holds this text: --setup-host knows its files by it. */
+#define LAUNCHER_MARK "this is the launcher of rundle bundles, and does nothing by itself"
+
 enum verb { VERB_PROBE, VERB_TEMPORARY, VERB_INSTALLED, VERB_CACHED, VERB_UNPACK, VERB_INSIDE };
 
 struct invocation {
@@ -22,5 +25,8 @@ struct invocation {
 /* Understand the launcher's own argument vector. With the verbs `probe` and `inside`
  * nothing more is set than `launcher`. */
 int invocation_read(struct invocation *invocation, int argc, char *const *argv, struct fault *fault);
+
+/* The path by which the bundle was started, for messages. */
+const char *invocation_bundle(void);
 
 #endif

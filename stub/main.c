@@ -7,6 +7,7 @@
 
 #include "bundle.h"
 #include "check.h"
+#include "host_setup.h"
 #include "info.h"
 #include "invocation.h"
 #include "launch_config.h"
@@ -110,6 +111,10 @@ static int run_bundle(const struct invocation *invocation, struct fault *fault)
 		return show_launcher(invocation, &options, fault);
 	if (bundle_open(&bundle, invocation->bundle, invocation->bundle_size, fault) != 0)
 		return -1;
+	if (options.setup_host) {
+		status = host_setup(&bundle, &options, fault);
+		return status < 0 ? -1 : finish_output(status, fault);
+	}
 	if (!options.check &&
 	    read_launch_config(&bundle, OWN_ARCH, options.info || options.verify, &config, fault) != 0)
 		return -1;

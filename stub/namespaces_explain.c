@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apparmor_profile.h"
+#include "host_setup.h"
+#include "invocation.h"
 #include "mount_table.h"
 #include "namespaces.h"
 
@@ -55,15 +58,26 @@ static bool under_seccomp(void)
 	return strstr(status, "\nSeccomp:\t2") != NULL;
 }
 
+/* A container's program cannot use what is installed: it runs under the launcher's profiles already. */
+static int explain_apparmor(struct fault *fault)
+{
+	char label[128], command[256];
+	read_start("/proc/self/attr/current", label, sizeof label);
+	if (strncmp(label, APPARMOR_NAME, strlen(APPARMOR_NAME)) == 0)
+		return fault_hint(fault, "AppArmor's profile of the installed launcher lets no program in a "
+		                         "container make namespaces of its own.");
+	host_setup_command(invocation_bundle(), command, sizeof command);
+	return fault_hint(fault,
+	                  "AppArmor gives user namespaces only to programs with a profile (the default of "
+	                  "Ubuntu 24.04). As root, once: %s\n"
+	                  "Until then bundles start in tier trace, which needs none and is slower.",
+	                  command);
+}
+
 static int explain_refusal(struct fault *fault)
 {
-	if (sysctl_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1))
-		return fault_hint(
-		    fault, "AppArmor keeps user namespaces from programs without a profile (the default of "
-		           "Ubuntu 24.04). As root, once: sysctl -w "
-		           "kernel.apparmor_restrict_unprivileged_userns=0\n"
-		           "or install the launcher as /usr/local/libexec/rundle/launcher-1 with a profile "
-		           "that allows userns.");
+	if (apparmor_restricts_namespaces())
+		return explain_apparmor(fault);
 	if (sysctl_is("/proc/sys/kernel/unprivileged_userns_clone", 0))
 		return fault_hint(fault, "This system keeps user namespaces to root. As root, once: "
 		                         "sysctl -w kernel.unprivileged_userns_clone=1");

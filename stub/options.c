@@ -153,8 +153,9 @@ static int refuse_both(const char *a, const char *b, struct fault *fault)
 /* Faults for combinations of which one half would silently do nothing. */
 static int check_combination(const struct options *options, struct fault *fault)
 {
-	static const char *const duties[] = {"info", "check", "verify", "extract"};
-	const bool given[] = {options->info, options->check, options->verify, options->extract};
+	static const char *const duties[] = {"info", "check", "verify", "extract", "setup-host"};
+	const bool given[] = {options->info, options->check, options->verify, options->extract,
+	                      options->setup_host};
 	const char *duty = NULL;
 	for (size_t i = 0; i < sizeof given; i++) {
 		if (given[i] && duty != NULL)
@@ -177,6 +178,9 @@ static int check_combination(const struct options *options, struct fault *fault)
 		fault_set(fault, 0, "--json has nothing to print");
 		return fault_hint(fault, "use it with --info, --check or --verify");
 	}
+	if (!options->setup_host && (options->remove || options->yes))
+		return fault_set(fault, 0, "--%s goes with --setup-host only",
+		                 options->remove ? "remove" : "yes");
 	if (options->workdir != NULL && options->workdir[0] != '/')
 		return fault_set(fault, 0, "--workdir '%.200s' is not an absolute path", options->workdir);
 	if (options->mode != NULL && strcmp(options->mode, "extract") != 0 &&

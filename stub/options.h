@@ -12,7 +12,8 @@
 /* What the user asked for. Strings point into argv; a NULL one was not given. */
 struct options {
 	/* another duty than starting the program; at most one */
-	bool help, version, info, verify, check, extract;
+	bool help, version, info, verify, check, extract, setup_host;
+	bool remove, yes; /* with setup_host */
 	bool licenses, json, quiet;
 	/* the tree */
 	bool keep;

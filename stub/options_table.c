@@ -51,6 +51,9 @@ const struct option_row option_table[] = {
     FLAG(0, "ignore-requirements", ignore_requirements, BUNDLE,
          "start although the host lacks what the bundle needs"),
     FLAG(0, "json", json, BUNDLE, "print --info, --check or --verify as JSON"),
+    FLAG(0, "setup-host", setup_host, BUNDLE, "as root: install the launcher, and a profile for AppArmor"),
+    FLAG(0, "remove", remove, BUNDLE, "with --setup-host: undo it"),
+    FLAG(0, "yes", yes, BUNDLE, "with --setup-host: do not ask"),
     FLAG('h', "help", help, BUNDLE, "show this text"),
     FLAG(0, "version", version, BUNDLE, "show the launcher's version"),
 };

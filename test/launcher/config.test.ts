@@ -1,9 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compileFront, encodeConfig, type Front, least } from './support/front.js';
-import { handMadeBundle } from './support/hand-made-bundle.js';
 
 let front: Front;
 beforeAll(() => {
@@ -285,24 +283,20 @@ describe('JSON that came with the bundle', () => {
   });
 });
 
-describe('the launcher for a host whose AppArmor wants a profile', () => {
-  const commands = (launcher?: Buffer) => {
-    const config = encodeConfig(least);
-    const bytes = handMadeBundle(launcher === undefined ? { config } : { config, launcher });
-    return String(front.run(['apparmor', front.file('app.run', bytes)]).result);
-  };
-
-  test('the commands take exactly its bytes out of the bundle', () => {
-    const launcher = Buffer.from('\x7fELF the launcher \n\n');
-    const text = commands(launcher);
-    expect(text).toMatch(/^first\n/);
-    expect(text).toContain('flags=(unconfined)');
-    const [pipe = ''] = /^tail .* \| head -c \d+/m.exec(text) ?? [];
-    const taken = execFileSync('sh', ['-c', pipe], { cwd: join(front.directory) });
-    expect(taken).toEqual(launcher);
+describe('the command that sets up a host', () => {
+  test.each([
+    ['./app.run', 'sudo ./app.run --setup-host'],
+    ['/a b/$x.run', "sudo '/a b/$x.run' --setup-host"],
+    ["/it's/app.run", "sudo '/it'\\''s/app.run' --setup-host"],
+  ])('%s is named so that a shell takes it as it is', (path, command) => {
+    const text = String(front.run(['setup', path]).result);
+    expect(text).toBe(command);
+    const printed = execFileSync('sh', ['-c', text.replace(/^sudo/, 'printf "%s|"')]);
+    expect(printed.toString()).toBe(`${path}|--setup-host|`);
   });
 
-  test('without a launcher inside there are none', () => {
-    expect(commands()).toBe('first');
+  test('a path that is too long for a message is left to the reader', () => {
+    const text = String(front.run(['setup', `/${'x'.repeat(4000)}`]).result);
+    expect(text).toBe('sudo ./app.run --setup-host');
   });
 });

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "apparmor_profile.h"
 #include "conf_file.h"
 #include "environment.h"
+#include "host_setup.h"
 #include "json.h"
 #include "message.h"
 #include "program.h"
@@ -207,14 +207,13 @@ static int duty_json(int count, char **arguments)
 	return 0;
 }
 
-/* apparmor BUNDLE: the commands that install its launcher */
-static int duty_apparmor(int count, char **arguments)
+/* setup PATH: the command that sets up a host for the bundle at PATH */
+static int duty_setup(int count, char **arguments)
 {
-	static struct bundle bundle;
-	char text[2048] = "first";
-	if (count != 1 || bundle_open(&bundle, arguments[0], 0, &fault) != 0)
+	char text[256];
+	if (count != 1)
 		return -1;
-	apparmor_append_commands(&bundle, text, sizeof text);
+	host_setup_command(arguments[0], text, sizeof text);
 	json_text(&json, "result", text);
 	return 0;
 }
@@ -239,7 +238,7 @@ int main(int argc, char **argv)
 	} duties[] = {
 	    {"options", duty_options}, {"config", duty_config},   {"environment", duty_environment},
 	    {"program", duty_program}, {"execute", duty_execute}, {"substitute", duty_substitute},
-	    {"json", duty_json},       {"message", duty_message}, {"apparmor", duty_apparmor},
+	    {"json", duty_json},       {"message", duty_message}, {"setup", duty_setup},
 	};
 	json.stream = stdout;
 	json_open(&json, NULL, '{');

@@ -14,6 +14,8 @@ const modules = [
   'conf_file',
   'environment',
   'fault',
+  'host_file',
+  'host_setup',
   'interpreter',
   'json',
   'json_walk',
