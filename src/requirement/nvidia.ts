@@ -80,6 +80,7 @@ function readTerm(term: string, notChecked: Set<string>): Range[] {
     understood ||= ['cuda', 'driver', 'brand', 'arch'].includes(property);
   }
   const possible = range.to === undefined || compareVersions(range.from, range.to) < 0;
+  if (understood && !possible) notChecked.add(clip(term));
   return understood && possible ? [range] : [];
 }
 
