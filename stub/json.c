@@ -47,17 +47,24 @@ static void put_string(FILE *stream, const char *value)
 	putc('"', stream);
 }
 
+static void break_line(const struct json *json)
+{
+	if (!json->one_line)
+		fprintf(json->stream, "\n%*s", (int)(2 * json->depth), "");
+}
+
 /* What stands before a value: the comma, a line of its own, the name. */
 static void lead_in(struct json *json, const char *name)
 {
 	if (json->depth > 0) {
-		fprintf(json->stream, "%s\n%*s", json->filled[json->depth] ? "," : "", (int)(2 * json->depth),
-		        "");
+		if (json->filled[json->depth])
+			putc(',', json->stream);
+		break_line(json);
 		json->filled[json->depth] = true;
 	}
 	if (name != NULL) {
 		put_string(json->stream, name);
-		fputs(": ", json->stream);
+		fputs(json->one_line ? ":" : ": ", json->stream);
 	}
 }
 
@@ -75,7 +82,7 @@ void json_close(struct json *json, char bracket)
 	bool filled = json->filled[json->depth];
 	json->depth--;
 	if (filled)
-		fprintf(json->stream, "\n%*s", (int)(2 * json->depth), "");
+		break_line(json);
 	putc(bracket, json->stream);
 	if (json->depth == 0)
 		putc('\n', json->stream);
@@ -105,6 +112,11 @@ void json_texts(struct json *json, const char *name, const char *const *values)
 	for (; values != NULL && *values != NULL; values++)
 		json_text(json, NULL, *values);
 	json_close(json, ']');
+}
+
+void json_null(struct json *json, const char *name)
+{
+	json_raw(json, name, "null");
 }
 
 void json_raw(struct json *json, const char *name, const char *value)

@@ -11,6 +11,7 @@
 /* A writer of one value; commas are its business. Nesting is limited to 16. */
 struct json {
 	FILE *stream;
+	bool one_line;
 	unsigned depth;
 	bool filled[16];
 };
@@ -21,6 +22,7 @@ void json_open(struct json *json, const char *name, char bracket); /* '{' or '['
 void json_close(struct json *json, char bracket);                  /* the outermost one ends its line */
 void json_text(struct json *json, const char *name, const char *value);
 void json_number(struct json *json, const char *name, uint64_t value);
+void json_null(struct json *json, const char *name);
 void json_boolean(struct json *json, const char *name, bool value);
 
 /* An array of strings closed by NULL; NULL is the empty one. */
@@ -38,8 +40,8 @@ typedef void json_visitor(void *context, const char *path, const char *value);
  * path longer than 4 KiB; what came before has been visited then. */
 bool json_walk(const char *text, size_t size, json_visitor *visit, void *context);
 
-/* The value of the member `name` of the object `text`, which json_walk found valid: where in `text` it begins, and its
- * bytes in `size`. NULL when there is no such member. */
+/* The value of the member `name` of the object `text`, which json_walk found valid: where in `text` it
+ * begins, and its bytes in `size`. NULL when there is no such member. */
 char *json_member(char *text, const char *name, size_t *size);
 
 #endif

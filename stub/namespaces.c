@@ -62,6 +62,18 @@ static int raise_loopback(struct fault *fault)
 	return result == 0 ? 0 : fault_set(fault, error, "bringing up the interface lo");
 }
 
+int namespaces_enter_user(bool root, struct fault *fault)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	if (unshare(CLONE_NEWNS | CLONE_NEWUSER) != 0) {
+		int error = errno;
+		fault_set(fault, error, "entering a user namespace");
+		return namespaces_explain(error, fault);
+	}
+	return map_ids(uid, gid, root, fault);
+}
+
 static int unshare_mounts(bool root, bool *user_namespace, struct fault *fault)
 {
 	*user_namespace = false;
@@ -72,15 +84,8 @@ static int unshare_mounts(bool root, bool *user_namespace, struct fault *fault)
 		if (errno != EPERM)
 			return fault_set(fault, errno, "entering a mount namespace");
 	}
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	if (unshare(CLONE_NEWNS | CLONE_NEWUSER) != 0) {
-		int error = errno;
-		fault_set(fault, error, "entering a user namespace");
-		return namespaces_explain(error, fault);
-	}
 	*user_namespace = true;
-	return map_ids(uid, gid, root, fault);
+	return namespaces_enter_user(root, fault);
 }
 
 int namespaces_enter(bool root, bool *user_namespace, struct fault *fault)

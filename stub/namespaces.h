@@ -14,6 +14,9 @@
  * and a hint that names what forbids it. */
 int namespaces_enter(bool root, bool *user_namespace, struct fault *fault);
 
+/* Move this process into a user namespace, and a mount namespace in it, in any case. The same results. */
+int namespaces_enter_user(bool root, struct fault *fault);
+
 struct namespace_request {
 	bool pid, net, ipc, uts; /* `pid` concerns the children */
 };

@@ -188,3 +188,16 @@ int storage_choose(const char *preferred, const char *bundle_path, const struct 
 	fault_set(fault, 0, "no directory can hold the tree: %.900s", choice.refusals);
 	return fault_hint(fault, "Name one that can: TMPDIR=DIR, or --target DIR to keep the tree there.");
 }
+
+void storage_visit(const char *preferred, const char *bundle_path, storage_visitor *visitor, void *context)
+{
+	static struct choice choice;
+	choice = (struct choice){.need = NULL};
+	list_candidates(&choice, preferred, bundle_path);
+	for (size_t i = 0; i < choice.count; i++) {
+		int directory = open(choice.candidates[i].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		visitor(context, choice.candidates[i].path, directory);
+		if (directory >= 0)
+			close(directory);
+	}
+}

@@ -28,6 +28,12 @@ struct storage {
 int storage_choose(const char *preferred, const char *bundle_path, const struct storage_need *need,
                    struct storage *storage, struct fault *fault);
 
+/* Called with each candidate, open for reading; -1 with errno when it cannot be opened. */
+typedef void storage_visitor(void *context, const char *path, int directory);
+
+/* Look at the candidates of storage_choose in its order, without creating one. */
+void storage_visit(const char *preferred, const char *bundle_path, storage_visitor *visitor, void *context);
+
 /* Whether files in `directory` can be executed: a file is created there and mapped executable, which a mount
  * with noexec refuses. Returns 0, or -1 with errno: EPERM (noexec), EACCES, ENOSPC, EROFS, ... */
 int storage_can_execute(int directory);

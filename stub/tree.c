@@ -98,6 +98,15 @@ int tree_obtain(const struct tree_request *request, struct tree *tree, struct fa
 	return obtain_temporary(request, tree, fault);
 }
 
+void tree_end_trial(struct tree *tree)
+{
+	cleaner_finish(&tree->cleaner);
+	tree_target_end_trial();
+	if (tree->directory >= 0)
+		close(tree->directory);
+	tree->directory = -1;
+}
+
 void tree_close(struct tree *tree)
 {
 	if (tree->directory >= 0)

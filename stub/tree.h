@@ -12,6 +12,9 @@
 #include "fault.h"
 #include "launch_config.h"
 
+/* A program in the root directory of a trial's tree that does nothing: the launcher, with `probe`. */
+#define TREE_TRIAL "launcher"
+
 struct tree_request {
 	const struct bundle *bundle;
 	const struct launch_config *config;
@@ -20,6 +23,7 @@ struct tree_request {
 	bool keep;             /* without a target: ./NAME is the target */
 	bool extract_only;     /* as keep, and the tree need not be able to execute */
 	bool quiet;            /* neither progress nor notices */
+	bool trial; /* in place of the payload's tree one with TREE_TRIAL alone, which is never kept */
 };
 
 struct tree {
@@ -34,6 +38,9 @@ struct tree {
  * on disk. As root (with CAP_CHOWN) owners are restored. Returns 0, or -1 with a fault; nothing is left
  * behind then. */
 int tree_obtain(const struct tree_request *request, struct tree *tree, struct fault *fault);
+
+/* Remove what tree_obtain has made for a trial. */
+void tree_end_trial(struct tree *tree);
 
 /* Make a temporary directory without a tree, named by tree->path, for what a start needs beside one that is
  * kept. It goes away as a temporary tree does. Returns 0, or -1 with a fault. */

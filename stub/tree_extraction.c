@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,6 +69,19 @@ static int extract(const struct tree_request *request, int directory, struct fau
 	return result;
 }
 
+static int place_launcher(int directory, struct fault *fault)
+{
+	ssize_t copied = 1;
+	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int to = openat(directory, TREE_TRIAL, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+	while (from >= 0 && to >= 0 && copied > 0)
+		copied = sendfile(to, from, NULL, 1 << 20);
+	int error = errno;
+	int result = from >= 0 && to >= 0 && copied == 0 && close(to) == 0 ? 0 : -1;
+	close(from);
+	return result == 0 ? 0 : fault_set(fault, error, "copying the launcher into a directory for trees");
+}
+
 int tree_extraction_run(const struct tree_request *request, struct tree *tree, int parent,
                         const char *parent_path, const char *name, struct fault *fault)
 {
@@ -79,7 +93,8 @@ int tree_extraction_run(const struct tree_request *request, struct tree *tree, i
 		goto failed;
 	close(container);
 	cleaner_set_root(&tree->cleaner, tree->directory);
-	if (extract(request, tree->directory, fault) == 0)
+	if ((request->trial ? place_launcher(tree->directory, fault)
+	                    : extract(request, tree->directory, fault)) == 0)
 		return 0;
 	if (fault->error == ENOSPC || fault->error == EDQUOT)
 		fault_hint(fault,

@@ -72,9 +72,20 @@ static int look(struct keeping *keeping, struct fault *fault)
 	return fault_hint(fault, "Remove it, or name another directory with --target.");
 }
 
+static void random_name(struct keeping *keeping)
+{
+	uint64_t bits = 0;
+	(void)!getrandom(&bits, sizeof bits, 0);
+	tree_name(keeping->name, bits);
+}
+
 /* The temporary name that all starts with this target share, so that one of them gets it. */
 static void common_name(struct keeping *keeping)
 {
+	if (keeping->request->trial) {
+		random_name(keeping);
+		return;
+	}
 	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
 	const char *parts[] = {keeping->target->name, "/", keeping->request->config->id};
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
@@ -96,12 +107,9 @@ static void await_other(struct keeping *keeping)
 		tree_lock_remove(parent, keeping->name);
 		close(lock);
 		break;
-	case TREE_FOREIGN: { /* on another machine, where no lock can be waited for */
-		uint64_t bits = 0;
-		(void)!getrandom(&bits, sizeof bits, 0);
-		tree_name(keeping->name, bits);
+	case TREE_FOREIGN: /* on another machine, where no lock can be waited for */
+		random_name(keeping);
 		break;
-	}
 	case TREE_BUSY:
 	case TREE_GONE:
 		nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
@@ -145,6 +153,8 @@ static int extract_and_place(struct keeping *keeping, struct fault *fault)
 	if (result == 0 && tree_extraction_run(keeping->request, tree, target->parent, target->parent_path,
 	                                       keeping->name, fault) != 0)
 		result = -1;
+	else if (result == 0 && keeping->request->trial)
+		return 1;
 	else if (result == 0) {
 		result = put_in_place(keeping, fault);
 		if (result != 1) {
@@ -197,9 +207,19 @@ static int obtain(struct keeping *keeping, struct fault *fault)
 	                 keeping->target->parent_path, keeping->name);
 }
 
+/* What a trial leaves open until it ends. */
+static struct target_path target;
+static bool open_for_trial;
+
+void tree_target_end_trial(void)
+{
+	if (open_for_trial)
+		target_path_close(&target, false);
+	open_for_trial = false;
+}
+
 int tree_target_obtain(const struct tree_request *request, struct tree *tree, struct fault *fault)
 {
-	static struct target_path target;
 	const char *path = request->target != NULL ? request->target : request->config->name;
 	if (target_path_open(&target, path, fault) != 0)
 		return -1;
@@ -211,6 +231,9 @@ int tree_target_obtain(const struct tree_request *request, struct tree *tree, st
 		fault_set(fault, ENAMETOOLONG, "the target %.400s", path);
 	else
 		result = obtain(&keeping, fault);
-	target_path_close(&target, result == 0);
+	if (request->trial && result == 0)
+		open_for_trial = true;
+	else
+		target_path_close(&target, result == 0);
 	return result;
 }

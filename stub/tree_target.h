@@ -14,4 +14,7 @@
  * is a fault. Returns 0, or -1 with a fault. */
 int tree_target_obtain(const struct tree_request *request, struct tree *tree, struct fault *fault);
 
+/* Remove the directories that were created for a trial's target. */
+void tree_target_end_trial(void);
+
 #endif

@@ -11,10 +11,10 @@
 #include "launch_config.h"
 #include "options.h"
 
-/* Try what a start needs, by doing it, and write one line for each check to `stream`, with the reason of a
- * failure and what makes it work; with options->json as one object
- * {"ok":false,"checks":[{"name","ok","detail","remedy"}]}. Leaves nothing behind. 0 when all is well, 1 when
- * something fails, -1 with a fault when it could not be tried. */
+/* Try what a start needs, by doing it, and write what was found to `stream`: for people, the verdict first,
+ * or with options->json as one line (README.md, "The report of --verify"). Leaves nothing behind. 0 when a
+ * start runs in the best tier, 2 in a lesser one, 1 when it does not run; -1 with a fault when it could not
+ * be tried. */
 int verify_host(FILE *stream, const struct bundle *bundle, const struct launch_config *config,
                 const struct options *options, struct fault *fault);
 
