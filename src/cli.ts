@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { failureJson, failureOf, failureText } from './commands/failure.js';
+import { HOSTS_ERROR_STATUS } from './commands/hosts.js';
 import { program } from './commands/program.js';
 import { RundleError } from './errors.js';
 import { endAll } from './interruption.js';
@@ -51,7 +52,7 @@ function report(error: unknown, args: readonly string[]): void {
   const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
   process.stderr.write(options.includes('--json') ? failureJson(failure) : failureText(failure));
   if (process.env.RUNDLE_DEBUG === '1') console.error(error);
-  process.exitCode = failure.status;
+  process.exitCode = args[0] === 'hosts' ? HOSTS_ERROR_STATUS : failure.status;
 }
 
 /** Node decodes arguments as UTF-8 and loses what is not; a file of another name must not be taken instead. */

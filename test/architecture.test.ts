@@ -26,6 +26,7 @@ const LAYERS = [
   'engine',
   'source',
   'startup',
+  'hosts',
   'progress',
   'interruption.ts',
   'remove-tree.ts',

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { BUILD_OPTIONS } from '#rundle/commands/build-options.js';
 import { CACHE_COMMAND_OPTIONS, PRUNE_OPTIONS } from '#rundle/commands/cache.js';
+import { HOSTS_OPTIONS } from '#rundle/commands/hosts.js';
 import { INSPECT_OPTIONS } from '#rundle/commands/inspect.js';
 import { optionTable } from '#rundle/commands/option.js';
 import { UNPACK_OPTIONS } from '#rundle/commands/unpack.js';
@@ -13,6 +14,7 @@ const commands = {
   unpack: UNPACK_OPTIONS,
   cache: CACHE_COMMAND_OPTIONS,
   'cache prune': PRUNE_OPTIONS,
+  hosts: HOSTS_OPTIONS,
 };
 
 const cli = new URL('../dist/cli.js', import.meta.url).pathname;
@@ -49,7 +51,8 @@ describe('help', () => {
   });
 
   it('and the launcher know every option that the READMEs mention', () => {
-    const known = new Set(['--help', '--version']);
+    // Ours, and those of mpirun, parallel and srun.
+    const known = new Set(['--help', '--version', '--tag-output', '--tag', '--ntasks-per-node']);
     const take = (text: string) => {
       for (const [option] of text.matchAll(/--[a-z][a-z-]+/g)) known.add(option);
     };

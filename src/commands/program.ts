@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { buildCommand } from './build.js';
 import { cacheCommand } from './cache.js';
+import { hostsCommand } from './hosts.js';
 import { inspectCommand } from './inspect.js';
 import { unpackCommand } from './unpack.js';
 
@@ -22,7 +23,8 @@ export function program(): Command {
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .addHelpText('after', HELP);
-  for (const part of [buildCommand(), inspectCommand(), unpackCommand(), cacheCommand()]) {
+  const parts = [buildCommand(), inspectCommand(), unpackCommand(), cacheCommand(), hostsCommand()];
+  for (const part of parts) {
     command.addCommand(part.helpOption('-h, --help', 'print this help').helpGroup('Commands:'));
   }
   const nested = command.commands.flatMap((part) => part.commands);
