@@ -70,11 +70,16 @@ static void lead_in(struct json *json, const char *name)
 
 void json_open(struct json *json, const char *name, char bracket)
 {
+	bool has_place = json->at != NULL && name == NULL && bracket == '{';
 	lead_in(json, name);
+	if (has_place && json->depth > 0)
+		putc('\n', json->stream);
 	putc(bracket, json->stream);
 	if (json->depth + 1 < sizeof json->filled)
 		json->depth++;
 	json->filled[json->depth] = false;
+	if (has_place)
+		json_text(json, "at", json->at);
 }
 
 void json_close(struct json *json, char bracket)

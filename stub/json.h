@@ -12,6 +12,7 @@
 struct json {
 	FILE *stream;
 	bool one_line;
+	const char *at; /* NULL, or a member of objects without a name, which then begin a line each */
 	unsigned depth;
 	bool filled[16];
 };

@@ -122,6 +122,12 @@ void host_write_json(FILE *stream, const struct host *host)
 	static const char *const verdicts[] = {
 	    [VERDICT_BEST] = "best", [VERDICT_NONE] = "none", [VERDICT_LESSER] = "lesser"};
 	struct json json = {.stream = stream, .one_line = true};
+	char at[sizeof host->facts.name + 16];
+	snprintf(at, sizeof at, "%s/%d", host->facts.name, (int)getpid());
+	/* Slurm forwards lines of up to 1024 bytes whole and mixes the pieces of longer ones with those of
+	 * other nodes: in a job each line is short and says whose it is. */
+	if (host->facts.manager != NULL && !isatty(fileno(stream)))
+		json.at = at;
 	json_open(&json, NULL, '{');
 	json_number(&json, "schema", SCHEMA);
 	json_text(&json, "rundle", RUNDLE_VERSION);
