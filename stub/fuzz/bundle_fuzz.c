@@ -38,6 +38,7 @@ static void use_config(const char *bytes, size_t size)
 	free(config.cmd.items);
 	free(config.environment.items);
 	free(config.mounts.items);
+	free(config.requirements.items);
 }
 
 static void visit_value(void *context, const char *path, const char *value)

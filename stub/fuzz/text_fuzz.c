@@ -9,6 +9,17 @@
 #include "mount_spec.h"
 #include "requirement.h"
 
+/* Valid JSON, closed by a NUL. */
+static void use_member(char *json, size_t size)
+{
+	size_t value_size;
+	char *value = json_member(json, "licenses", &value_size);
+	if (value == NULL)
+		return;
+	if (value < json || value + value_size > json + size || !json_walk(value, value_size, NULL, NULL))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 static char *const environment[] = {"HOME=/home/user", "SHORT=", NULL};
@@ -74,7 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		use_config(copy, size);
 		break;
 	case 1:
-		json_walk((const char *)bytes + 1, size - 1, visit_value, &total);
+		if (json_walk((const char *)bytes + 1, size - 1, visit_value, &total))
+			use_member(copy, size - 1);
 		break;
 	case 2:
 		use_mount(copy);
