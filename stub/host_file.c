@@ -65,6 +65,21 @@ static int open_directory(const struct host_file *file, bool make, struct fault 
 	return directory;
 }
 
+static bool holds(const char *bytes, size_t size, const char *mark)
+{
+	size_t length = strlen(mark);
+	for (const char *at = bytes; size >= length; at++) {
+		const char *next = memchr(at, mark[0], size - length + 1);
+		if (next == NULL)
+			return false;
+		size -= (size_t)(next - at) + 1;
+		at = next;
+		if (memcmp(at, mark, length) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Whether what is open is another version of the file, or has its very bytes; not that it is ours. */
 static int compare(int fd, const struct host_file *file, const struct stat *status,
                    enum host_file_state *state)
@@ -73,8 +88,8 @@ static int compare(int fd, const struct host_file *file, const struct stat *stat
 		return -1;
 	size_t size = (size_t)status->st_size;
 	char *bytes = malloc(size + 1);
-	bool ours = bytes != NULL && pread(fd, bytes, size, 0) == (ssize_t)size &&
-	            memmem(bytes, size, file->mark, strlen(file->mark)) != NULL;
+	bool ours =
+	    bytes != NULL && pread(fd, bytes, size, 0) == (ssize_t)size && holds(bytes, size, file->mark);
 	bool same = ours && size == file->size && memcmp(bytes, file->bytes, size) == 0 &&
 	            status->st_uid == 0 && (status->st_mode & 07777) == file->mode;
 	free(bytes);

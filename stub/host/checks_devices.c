@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <errno.h>
-#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,21 +17,37 @@ struct nodes {
 	int error;
 };
 
+static void count_one(struct nodes *nodes, const char *path)
+{
+	if (access(path, F_OK) != 0)
+		return;
+	nodes->count++;
+	if (access(path, R_OK | W_OK) == 0) {
+		nodes->usable++;
+	} else {
+		nodes->error = errno;
+		snprintf(nodes->refused, sizeof nodes->refused, "%s", path);
+	}
+}
+
+/* A `*` at the end of `pattern` stands for what begins with a digit. */
 static void count(struct nodes *nodes, const char *pattern)
 {
-	glob_t found;
-	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+	char path[300];
+	size_t prefix = strcspn(pattern, "*"), directory = (size_t)(strrchr(pattern, '/') - pattern);
+	if (pattern[prefix] == '\0') {
+		count_one(nodes, pattern);
 		return;
-	for (size_t i = 0; i < found.gl_pathc; i++) {
-		nodes->count++;
-		if (access(found.gl_pathv[i], R_OK | W_OK) == 0) {
-			nodes->usable++;
-		} else {
-			nodes->error = errno;
-			snprintf(nodes->refused, sizeof nodes->refused, "%s", found.gl_pathv[i]);
-		}
 	}
-	globfree(&found);
+	snprintf(path, sizeof path, "%.*s", (int)directory, pattern);
+	DIR *stream = opendir(path);
+	for (struct dirent *entry; stream != NULL && (entry = readdir(stream)) != NULL;) {
+		snprintf(path, sizeof path, "%.*s/%.255s", (int)directory, pattern, entry->d_name);
+		if (strncmp(path, pattern, prefix) == 0 && path[prefix] >= '0' && path[prefix] <= '9')
+			count_one(nodes, path);
+	}
+	if (stream != NULL)
+		closedir(stream);
 }
 
 /* All of a kind may be opened, or who may not do what to change that. */
@@ -57,7 +73,7 @@ void look_gpu_nvidia(const struct host *host, struct check *check)
 	char driver[32];
 	struct nodes gpus = {0}, control = {0};
 	nvidia_driver_version(driver, sizeof driver);
-	count(&gpus, "/dev/nvidia[0-9]*");
+	count(&gpus, "/dev/nvidia*");
 	count(&control, "/dev/nvidiactl");
 	count(&control, "/dev/nvidia-uvm");
 	if (driver[0] == '\0' && gpus.count == 0) {
@@ -125,7 +141,7 @@ void look_fabric(const struct host *host, struct check *check)
 	    {"InfiniBand", "/dev/infiniband/uverbs*"},
 	    {"rdma_cm", "/dev/infiniband/rdma_cm"},
 	    {"Omni-Path", "/dev/hfi1_*"},
-	    {"Slingshot", "/dev/cxi[0-9]*"},
+	    {"Slingshot", "/dev/cxi*"},
 	    {"xpmem", "/dev/xpmem"},
 	    {"knem", "/dev/knem"},
 	    {"gdrcopy", "/dev/gdrdrv"},

@@ -62,8 +62,8 @@ int trial_run(trial_function *function, void *context, struct fault *fault)
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	if (WIFSIGNALED(status))
-		return fault_set(fault, 0, "the process that tried it was ended by signal %d (%s)",
-		                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+		return fault_set(fault, 0, "the process that tried it was ended by signal %d",
+		                 WTERMSIG(status));
 	return status == 0 ? 0
 	                   : fault_set(fault, 0, "a program that was executed ended with status %d",
 	                               WEXITSTATUS(status));
