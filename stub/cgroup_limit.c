@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A reader of the limit in one directory; UINT64_MAX when there is none. */
-typedef uint64_t limit_reader(const char *directory);
+/* A reader of the limit in one directory, of version 2 or 1; UINT64_MAX when there is none. */
+typedef uint64_t limit_reader(const char *directory, bool second);
 
 /* The first `size` - 1 bytes of DIRECTORY/NAME; false when it cannot be read. */
 static bool read_text(const char *directory, const char *name, char *text, size_t size)
@@ -38,22 +38,24 @@ static uint64_t read_number(const char *directory, const char *name)
 	return strtoull(text, NULL, 10);
 }
 
-static uint64_t memory_limit(const char *directory)
+static uint64_t memory_limit(const char *directory, bool second)
 {
-	uint64_t second = read_number(directory, "memory.max");
-	uint64_t first = read_number(directory, "memory.limit_in_bytes");
-	return first < second ? first : second;
+	return read_number(directory, second ? "memory.max" : "memory.limit_in_bytes");
 }
 
-static uint64_t cpu_limit(const char *directory)
+static uint64_t cpu_limit(const char *directory, bool second)
 {
-	char text[64] = "", *end, *last;
-	read_text(directory, "cpu.max", text, sizeof text);
-	uint64_t quota = strtoull(text, &end, 10);
-	uint64_t period = strtoull(end, &last, 10);
-	if (end == text || last == end) {
+	uint64_t quota, period;
+	if (second) {
+		char text[64] = "", *end, *last;
+		read_text(directory, "cpu.max", text, sizeof text);
+		quota = strtoull(text, &end, 10);
+		period = strtoull(end, &last, 10);
+		if (end == text || last == end)
+			return UINT64_MAX;
+	} else {
 		quota = read_number(directory, "cpu.cfs_quota_us");
-		period = read_number(directory, "cpu.cfs_period_us");
+		period = quota == UINT64_MAX ? quota : read_number(directory, "cpu.cfs_period_us");
 	}
 	if (quota == UINT64_MAX || period == 0 || period == UINT64_MAX)
 		return UINT64_MAX;
@@ -63,15 +65,16 @@ static uint64_t cpu_limit(const char *directory)
 /* The least limit of `path` below `mount` and of all directories above it. In a container without a cgroup
  * namespace the path is one of the host's, and what is mounted begins further down: then only the last steps
  * exist. */
-static uint64_t least(const char *mount, const char *path, limit_reader *read)
+static uint64_t least(const char *mount, bool second, const char *path, limit_reader *read)
 {
 	char directory[PATH_MAX];
 	uint64_t limit = UINT64_MAX;
 	size_t start = strlen(mount);
-	if (snprintf(directory, sizeof directory, "%s%s", mount, path) >= (int)sizeof directory)
+	if (snprintf(directory, sizeof directory, "%s%s", mount, strcmp(path, "/") == 0 ? "" : path) >=
+	    (int)sizeof directory)
 		return limit;
 	for (;;) {
-		uint64_t here = read(directory);
+		uint64_t here = read(directory, second);
 		if (here < limit)
 			limit = here;
 		char *slash = strrchr(directory + start, '/');
@@ -108,7 +111,7 @@ static uint64_t limit_of(const char *controller, const char *mount, limit_reader
 		bool second = *controllers == '\0';
 		if (!second && !names(controllers, controller))
 			continue;
-		uint64_t here = least(second ? "/sys/fs/cgroup" : mount, line, read);
+		uint64_t here = least(second ? "/sys/fs/cgroup" : mount, second, line, read);
 		if (here < limit)
 			limit = here;
 	}

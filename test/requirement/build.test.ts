@@ -105,17 +105,12 @@ test('each platform has what is about its machines', async () => {
   expect(await texts('again.run')).toEqual(expected);
 });
 
-test.each([
-  ['foo', 'is not known', 'known are arch=x86_64'],
-  ['memory=16G', 'is not understood', 'memory>=16G'],
-  ['cpu=warp9', 'is not understood', 'avx2'],
-  ['cuda>=99', 'is newer than CUDA', 'driver>='],
-])('--require %s: wrong before anything is read', async (need, message, hint) => {
-  const { status, stderr } = await rundle(place, ['build', 'oci:nowhere', '--require', need]);
+test('a wrong one is refused before anything is read', async () => {
+  const { status, stderr } = await rundle(place, ['build', 'oci:nowhere', '--require', 'foo']);
   expect(status).toBe(2);
-  expect(stderr).toMatch(/^rundle: the requirement "[^\n]*\n {2}[^\n]*\n$/);
-  expect(stderr).toContain(message);
-  expect(stderr).toContain(hint);
+  expect(stderr).toMatch(
+    /^rundle: the requirement "foo" is not known\n {2}known are arch=[^\n]*\n$/,
+  );
 });
 
 test('what the machines of the bundle cannot have', async () => {
