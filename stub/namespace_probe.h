@@ -9,9 +9,8 @@
 
 /* What to do once the namespaces are entered. */
 struct namespace_trial {
-	bool root;    /* build a small root file system: tmpfs, bind mount, pivot_root */
-	bool fuse;    /* mount a file system by /dev/fuse, as tier `mount` does */
 	bool overlay; /* mount an overlay and write to it, as a writable root in tier `mount` does */
+	bool root;    /* build a small root file system and change to it */
 };
 
 /* Enter namespaces as a start does, and do there what `trial` says. All of it in a child process, which

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "capability.h"
@@ -101,6 +102,13 @@ int namespaces_enter(bool root, bool *user_namespace, struct fault *fault)
 		                  "The root directory is no mount point, as in a plain chroot; start it "
 		                  "outside of the chroot, or bind the chroot's directory on itself first.");
 	return namespaces_explain(error, fault);
+}
+
+bool namespaces_inner(void)
+{
+	const unsigned long first = 0xEFFFFFFD; /* include/linux/proc_ns.h */
+	struct stat status;
+	return stat("/proc/self/ns/user", &status) == 0 && status.st_ino != first;
 }
 
 int namespaces_add(const struct namespace_request *request, struct fault *fault)

@@ -17,6 +17,10 @@ int namespaces_enter(bool root, bool *user_namespace, struct fault *fault);
 /* Move this process into a user namespace, and a mount namespace in it, in any case. The same results. */
 int namespaces_enter_user(bool root, struct fault *fault);
 
+/* Whether this process is in another user namespace than the first: then an overlay keeps its own attributes
+ * as `user.overlay.*`, whatever capabilities there are. */
+bool namespaces_inner(void);
+
 struct namespace_request {
 	bool pid, net, ipc, uts; /* `pid` concerns the children */
 };

@@ -15,6 +15,7 @@
 #include "descriptors.h"
 #include "namespaces.h"
 #include "path_inside.h"
+#include "rootfs.h"
 
 /* What the process that makes it reports; the descriptors come with it, in the order of struct payload_root.
  */
@@ -83,7 +84,7 @@ static int mount_overlay(const struct payload_root *payload, int changes, const 
 	snprintf(options, sizeof options,
 	         "lowerdir=/proc/self/fd/%d/payload,upperdir=/proc/self/fd/%d/upper,workdir=/proc/self/fd/%d/"
 	         "work%s",
-	         payload->base, upper, upper, payload->user_namespace ? ",userxattr" : "");
+	         payload->base, upper, upper, namespaces_inner() ? ",userxattr" : "");
 	if (mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, options) == 0)
 		return 0;
 	fault_set(fault, errno, "making the root file system writable by an overlay");
@@ -133,6 +134,8 @@ static int make(const struct payload_root_request *request, struct payload_root 
 	if (served_payload_mount(request->server, path, !root->user_namespace, fault) != 0)
 		return -1;
 	path_in(root->base, "root", path); /* payload_root_open takes what is here away */
+	if (rootfs_try(path, fault) != 0)
+		return -1;
 	if (needs_overlay(request, root->base) && mount_overlay(root, -1, path, fault) != 0)
 		return -1;
 	root->mount = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);

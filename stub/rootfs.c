@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "mount_attributes.h"
+#include "namespaces.h"
 
 /* `.` stays what it was when something is mounted on it; by its name in the parent one comes to the mount. */
 static int open_covered(const char *path)
@@ -43,6 +44,15 @@ int rootfs_bind(const char *path, struct fault *fault)
 		return -1;
 	}
 	return root;
+}
+
+int rootfs_try(const char *directory, struct fault *fault)
+{
+	if (syscall(SYS_pivot_root, directory, directory) == 0 || errno == EINVAL)
+		return 0;
+	int error = errno;
+	fault_set(fault, error, "changing the root file system (pivot_root)");
+	return namespaces_explain(error, fault);
 }
 
 int rootfs_enter(int root, struct fault *fault)

@@ -14,51 +14,20 @@
 #include "fuse_device.h"
 #include "host/trial.h"
 #include "mount_attributes.h"
+#include "mount_trial.h"
 #include "namespaces.h"
-#include "rootfs.h"
 
 struct course {
 	struct survey *survey;
 	bool root;
 };
 
-static int refuse(const char *step, struct fault *fault)
-{
-	int error = errno;
-	fault_set(fault, error, "%s", step);
-	return namespaces_explain(error, fault);
-}
-
-/* The first mount hides what lies below, in this mount namespace alone. */
-static int mount_tmpfs(struct fault *fault)
-{
-	static const char *const places[] = {"/tmp", "/mnt", "/srv", "/opt"};
-	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-		if (mount("tmpfs", places[i], "tmpfs", MS_NOSUID | MS_NODEV, "mode=700") == 0 &&
-		    chdir(places[i]) == 0)
-			return 0;
-		else if (errno != ENOENT)
-			break;
-	return refuse("mounting a tmpfs", fault);
-}
-
-static int bind(struct fault *fault)
-{
-	static const char *const names[] = {"bound", "proc", "fuse", "lower", "upper", "work", "root"};
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (mkdir(names[i], 0700) != 0)
-			return refuse("making a directory on a tmpfs", fault);
-	if (mount("bound", "bound", NULL, MS_BIND, NULL) != 0)
-		return refuse("mounting a directory at another place (bind)", fault);
-	return mount("/proc", "proc", NULL, MS_BIND | MS_REC, NULL) == 0 ? 0 : refuse("binding /proc", fault);
-}
-
 static int remount(struct fault *fault)
 {
 	int bound = open("bound", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int result = bound < 0 ? -1 : mount_attributes_change(bound, false, MS_RDONLY, 0);
 	if (result != 0)
-		result = refuse("making a mount read-only", fault);
+		result = mount_trial_refused("making a mount read-only", fault);
 	else if (mkdir("bound/below", 0700) == 0 || errno != EROFS)
 		result = fault_set(fault, 0, "a mount that was made read-only can be written to");
 	close(bound);
@@ -68,32 +37,19 @@ static int remount(struct fault *fault)
 static int mount_fuse(struct fault *fault)
 {
 	char options[96];
-	int device = fuse_device_open(fault);
+	int device = mkdir("fuse", 0700) == 0 || errno == EEXIST
+	                 ? fuse_device_open(fault)
+	                 : mount_trial_refused("making a directory", fault);
 	if (device < 0)
 		return -1;
 	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u", device, geteuid(),
 	         getegid());
 	int result = mount("rundle", "fuse", "fuse.rundle", MS_RDONLY | MS_NOSUID | MS_NODEV, options);
 	if (result != 0)
-		result = refuse("mounting by FUSE", fault);
+		result = mount_trial_refused("mounting by FUSE", fault);
 	umount2("fuse", MNT_DETACH);
 	close(device);
 	return result;
-}
-
-/* Beside creating, what needs a whiteout: removing what is below, and a directory in its place. */
-static int mount_overlay(bool user_namespace, struct fault *fault)
-{
-	const char *options = user_namespace ? "lowerdir=lower,upperdir=upper,workdir=work,userxattr"
-	                                     : "lowerdir=lower,upperdir=upper,workdir=work";
-	if (mkdir("lower/below", 0700) != 0 || mkdir("lower/gone", 0700) != 0)
-		return refuse("making a directory on a tmpfs", fault);
-	if (mount("overlay", "root", "overlay", 0, options) != 0)
-		return refuse("mounting an overlay", fault);
-	if (mkdir("root/new", 0700) != 0 || rmdir("root/gone") != 0 || access("root/gone", F_OK) == 0 ||
-	    rmdir("root/below") != 0 || mkdir("root/below", 0700) != 0)
-		return refuse("creating and removing in an overlay", fault);
-	return umount2("root", MNT_DETACH) == 0 ? 0 : refuse("leaving an overlay", fault);
 }
 
 /* In a process of its own: a new procfs needs a process in the new pid namespace. */
@@ -101,20 +57,14 @@ static int mount_proc(struct fault *fault)
 {
 	int status = 0;
 	if (unshare(CLONE_NEWPID) != 0)
-		return refuse("entering a pid namespace", fault);
+		return mount_trial_refused("entering a pid namespace", fault);
 	pid_t child = fork();
 	if (child == 0)
 		_exit(mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 ? 0 : errno);
 	if (child < 0 || waitpid(child, &status, 0) < 0)
-		return refuse("starting a process in a pid namespace", fault);
+		return mount_trial_refused("starting a process in a pid namespace", fault);
 	errno = WEXITSTATUS(status);
 	return status == 0 ? 0 : fault_set(fault, errno, "mounting a new /proc");
-}
-
-static int pivot(struct fault *fault)
-{
-	int root = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return root < 0 ? refuse("opening a new root", fault) : rootfs_enter(root, fault);
 }
 
 /* Record how a step went; whether it worked. */
@@ -133,13 +83,13 @@ static void walk(void *context)
 #define FAULT(step) (&survey->steps[step].fault)
 	if (!TRY(SURVEY_ENTER,
 	         namespaces_enter(course->root, &survey->user_namespace, FAULT(SURVEY_ENTER))) ||
-	    !TRY(SURVEY_TMPFS, mount_tmpfs(FAULT(SURVEY_TMPFS))) ||
-	    !TRY(SURVEY_BIND, bind(FAULT(SURVEY_BIND))))
+	    !TRY(SURVEY_TMPFS, mount_trial_begin(FAULT(SURVEY_TMPFS))) ||
+	    !TRY(SURVEY_BIND, mount_trial_bind(FAULT(SURVEY_BIND))))
 		return;
 	TRY(SURVEY_REMOUNT, remount(FAULT(SURVEY_REMOUNT)));
 	TRY(SURVEY_FUSE, mount_fuse(FAULT(SURVEY_FUSE)));
-	TRY(SURVEY_OVERLAY, mount_overlay(survey->user_namespace, FAULT(SURVEY_OVERLAY)));
-	TRY(SURVEY_PIVOT, pivot(FAULT(SURVEY_PIVOT)));
+	TRY(SURVEY_OVERLAY, mount_trial_overlay(namespaces_inner(), FAULT(SURVEY_OVERLAY)));
+	TRY(SURVEY_PIVOT, mount_trial_pivot(FAULT(SURVEY_PIVOT)));
 }
 
 /* These go on from a user namespace that nothing was mounted in. */
@@ -160,8 +110,8 @@ static void renew_proc(void *context)
 	struct survey *survey = course->survey;
 	struct fault ignored = {0};
 	bool user_namespace;
-	if (namespaces_enter(course->root, &user_namespace, &ignored) == 0 && mount_tmpfs(&ignored) == 0 &&
-	    mkdir("proc", 0700) == 0)
+	if (namespaces_enter(course->root, &user_namespace, &ignored) == 0 &&
+	    mount_trial_begin(&ignored) == 0 && mkdir("proc", 0700) == 0)
 		TRY(SURVEY_PROC, mount_proc(FAULT(SURVEY_PROC)));
 }
 
