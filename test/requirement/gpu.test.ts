@@ -54,6 +54,17 @@ describe('GPUs', () => {
     );
   });
 
+  test.each([
+    'NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12 19:39:15 UTC 2024',
+    'NVIDIA UNIX Open Kernel Module for x86_64  535.183.01  Release Build  (builder@u22.4)',
+  ])('the version where only /proc shows it: %s', async (line) => {
+    const text = `NVRM version: ${line}\nGCC version:  gcc version 12.3.0 (Ubuntu)\n`;
+    const file = `mount -t tmpfs driver /proc/driver && mkdir /proc/driver/nvidia
+      printf '${text}' > /proc/driver/nvidia/version`;
+    const situation = { prefix: host(`${nvidia}\n${file}`, undefined) };
+    expect(await found('driver>=536', situation)).toBe('NVIDIA driver 535.183.01');
+  });
+
   test("AMD's", async () => {
     const situation = { prefix: host(amd, undefined) };
     for (const need of ['gpu', 'gpu=amd', 'driver=none|driver>=999'])
