@@ -18,7 +18,6 @@
 #include "own_arch.h"
 #include "own_copy.h"
 #include "requirement.h"
-#include "settings.h"
 #include "start.h"
 #include "tier.h"
 #include "trace.h"
@@ -117,8 +116,6 @@ static int run_bundle(const struct invocation *invocation, struct fault *fault)
 	}
 	if (!options.check &&
 	    read_launch_config(&bundle, OWN_ARCH, options.info || options.verify, &config, fault) != 0)
-		return -1;
-	if (options.verify && settings_apply(&options, environ, NULL, fault) != 0)
 		return -1;
 	if (options.check)
 		status = check_bundle(&bundle, stdout, options.json, fault);

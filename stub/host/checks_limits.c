@@ -106,7 +106,7 @@ void look_cgroup(const struct host *host, struct check *check)
 	bool first = access("/sys/fs/cgroup/memory", F_OK) == 0;
 	check_set(check, CHECK_INFO, "version %s", second ? "2" : first ? "1" : "unknown");
 	check_value(check, "%s", second ? "v2" : first ? "v1" : "none");
-	if (memory != UINT64_MAX) {
+	if (memory < host->facts.memory) {
 		check_add(check, ", memory limited to %" PRIu64 " MiB", memory >> 20);
 		check_value(check, " memory=%" PRIu64 "M", memory >> 20);
 		check->shown = true;

@@ -113,9 +113,10 @@ void host_facts_gather(struct host_facts *facts)
 {
 	struct utsname system;
 	char memory[64];
-	*facts = (struct host_facts){.kind = "bare"};
+	*facts = (struct host_facts){.kind = "bare", .name = "unknown"};
 	if (uname(&system) == 0) {
-		memcpy(facts->name, system.nodename, sizeof facts->name);
+		if (system.nodename[0] != '\0')
+			memcpy(facts->name, system.nodename, sizeof facts->name);
 		memcpy(facts->machine, system.machine, sizeof facts->machine);
 		memcpy(facts->kernel, system.release, sizeof facts->kernel);
 	}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host/checks.h"
+#include "host/filesystem.h"
 #include "host/lines.h"
 #include "host/remedy.h"
 #include "own_arch.h"
@@ -71,6 +72,9 @@ static void try_tiers(struct host *host, struct options *options)
 		          host->facts.machine);
 	else if (start_prepare(&start, host->bundle, host->config, options, &fault) == 0)
 		host->chosen = tiers_try(&start, host->tiers, host->tree_directory);
+	char type[24];
+	filesystem_type(host->tree_directory, type, sizeof type);
+	host->tree_in_memory = strcmp(type, "tmpfs") == 0 || strcmp(type, "ramfs") == 0;
 	for (enum tier tier = 0; fault.text[0] != '\0' && tier < TIER_COUNT; tier++)
 		host->tiers[tier] = (struct tier_finding){.reason = fault};
 }

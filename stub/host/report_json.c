@@ -18,6 +18,14 @@ static void put(struct json *json, const char *name, const char *value)
 		json_null(json, name);
 }
 
+/* From the environment, so of any length. */
+static void put_start(struct json *json, const char *name, const char *value)
+{
+	char text[256];
+	snprintf(text, sizeof text, "%s", value != NULL ? value : "");
+	put(json, name, text);
+}
+
 static void put_lines(struct json *json, const char *name, const char *lines)
 {
 	char line[1200];
@@ -54,9 +62,9 @@ static void put_host(struct json *json, const struct host_facts *facts)
 	} else {
 		json_open(json, "job", '{');
 		json_text(json, "manager", facts->manager);
-		put(json, "id", facts->job);
-		put(json, "node", facts->node);
-		put(json, "rank", facts->rank);
+		put_start(json, "id", facts->job);
+		put_start(json, "node", facts->node);
+		put_start(json, "rank", facts->rank);
 		json_close(json, '}');
 	}
 	json_text(json, "cpu", facts->cpu);

@@ -83,8 +83,11 @@ static void put_verdict(struct page *page, const struct host *host)
 	put(page, 0, host->config->name);
 	if (host->chosen == TIER_COUNT) {
 		put(page, 2, " does not run here:");
-		describe(&host->tiers[host->options->mode == NULL ? TIER_COUNT - 1 : 0].reason, text,
-		         sizeof text);
+		enum tier asked = TIER_MOUNT;
+		for (enum tier tier = 0; host->options->mode != NULL && tier < TIER_COUNT; tier++)
+			if (strcmp(host->options->mode, tier_names[tier]) == 0)
+				asked = tier;
+		describe(&host->tiers[asked].reason, text, sizeof text);
 	} else if (host->verdict == VERDICT_NONE) {
 		snprintf(text, sizeof text, "does not run here: it needs more than this host has");
 	} else {

@@ -161,6 +161,18 @@ static void conclude(const struct outcome *outcome, int result, struct fault *re
 		finding->reason = outcome->fault.text[0] != '\0' ? outcome->fault : *reason;
 }
 
+static bool cache_path(char path[PATH_MAX])
+{
+	const char *home = getenv("HOME");
+	return home != NULL && home[0] == '/' && snprintf(path, PATH_MAX, "%s/.cache", home) < PATH_MAX;
+}
+
+static bool cache_is_missing(void)
+{
+	char path[PATH_MAX];
+	return cache_path(path) && access(path, F_OK) != 0;
+}
+
 /* The tree is DIR/NAME/root when it is temporary, and DIR/NAME when it is kept. */
 static void name_parent(const struct tree *tree, char directory[PATH_MAX])
 {
@@ -170,6 +182,14 @@ static void name_parent(const struct tree *tree, char directory[PATH_MAX])
 		if (slash != NULL)
 			slash[slash == directory] = '\0';
 	}
+}
+
+/* A search for a directory may make ~/.cache. */
+static void forget_cache(bool missing)
+{
+	char path[PATH_MAX];
+	if (missing && cache_path(path))
+		(void)rmdir(path);
 }
 
 static int try_in_tree(struct attempt *attempt, enum tier tier, char directory[PATH_MAX], struct fault *fault)
@@ -215,7 +235,9 @@ static void try_tier(struct attempt *attempt, enum tier tier, struct tier_findin
 		result = trial_run(try_mount, attempt, &reason);
 		trial_overlay_end(&overlay);
 	} else {
+		bool missing = cache_is_missing();
 		result = try_in_tree(attempt, tier, directory, &reason);
+		forget_cache(missing);
 	}
 	trial_reap();
 	conclude(attempt->outcome, result, &reason, finding);
