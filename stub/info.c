@@ -10,6 +10,7 @@
 #include "manifest.h"
 #include "message.h"
 #include "tier.h"
+#include "trace_proot.h"
 
 enum { LABEL_WIDTH = 17, LINE_WIDTH = 100 };
 
@@ -20,6 +21,7 @@ struct facts {
 	const struct section *payload; /* NULL when it is missing */
 	char payload_sha256[2 * SHA256_SIZE + 1];
 	const char *architectures[BUNDLE_MAX_SECTIONS + 1];
+	const char *tiers[TIER_COUNT + 1];
 	char *manifest; /* NULL when there is none that can be used */
 };
 
@@ -36,6 +38,10 @@ static int gather(struct facts *facts, struct fault *fault)
 			sha256_hex(section->sha256, facts->payload_sha256);
 		}
 	}
+	/* The last one needs a program that some bundles come without. */
+	memcpy(facts->tiers, tier_names, sizeof facts->tiers);
+	if (!trace_proot_is_there(bundle))
+		facts->tiers[TIER_TRACE] = NULL;
 	return manifest_read(bundle, &facts->manifest, fault);
 }
 
@@ -52,7 +58,7 @@ static void write_json(FILE *stream, const struct facts *facts)
 	json_text(&json, "name", config->name);
 	json_text(&json, "architecture", config->arch);
 	json_texts(&json, "architectures", facts->architectures);
-	json_texts(&json, "tiers", tier_names);
+	json_texts(&json, "tiers", facts->tiers);
 	json_number(&json, "fileSize", facts->bundle->size);
 	json_number(&json, "payloadSize", facts->payload == NULL ? 0 : facts->payload->size);
 	json_text(&json, "payloadSha256", facts->payload_sha256);
@@ -202,7 +208,7 @@ static void write_text(FILE *stream, const struct facts *facts)
 	if (facts->manifest != NULL)
 		write_manifest(stream, facts->manifest, config->arch);
 	write_wrapped(stream, "Architectures:", facts->architectures);
-	write_wrapped(stream, "Tiers:", tier_names);
+	write_wrapped(stream, "Tiers:", facts->tiers);
 	write_size(stream, "File:", facts->bundle->size);
 	if (facts->payload != NULL)
 		fprintf(stream, ", payload %" PRIu64 " bytes", facts->payload->size);

@@ -31,6 +31,11 @@ async function build(file: string, ...words: string[]): Promise<Described> {
 const programsOf = ({ sections }: Described) =>
   sections.filter(({ name }) => name.startsWith('auxiliary program PRoot'));
 
+function tiersOf(file: string): string[] {
+  const info = execFileSync(place.path(file), ['--info', '--json'], { encoding: 'utf8' });
+  return JSON.parse(info).tiers;
+}
+
 describe('PRoot in a bundle', () => {
   it('is that of its architecture, also in a bundle that is made of one', async () => {
     for (const [platform, architecture] of [
@@ -73,6 +78,7 @@ describe('PRoot in a bundle', () => {
       encoding: 'utf8',
     });
     expect(JSON.parse(json)).toEqual({ licenses: manifest.licenses });
+    expect(tiersOf('told.run')).toEqual(['mount', 'extract', 'trace']);
   });
 });
 
@@ -102,6 +108,7 @@ describe('an installation without PRoot', () => {
     const { stdout } = await rundle(place, ['inspect', '--check', '--json', 'none.run']);
     const described: Described = JSON.parse(stdout);
     expect(programsOf(described)).toEqual([]);
+    expect(tiersOf('none.run')).toEqual(['mount', 'extract']);
     expect(described.manifest).not.toHaveProperty('programs');
     expect(described.manifest.licenses.map(({ name }) => name)).not.toContain('PRoot');
   });

@@ -87,7 +87,6 @@ describe('mistakes', () => {
     [['--json'], '--json'],
     [['--workdir', 'relative'], 'absolute'],
     [['--mode', 'warp'], 'warp'],
-    [['--mode', 'trace'], 'trace'],
   ])('%j: %s', (argv, word) => {
     const answer = parse(...argv);
     expect(answer.status).toBe(1);
