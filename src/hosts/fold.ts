@@ -158,7 +158,7 @@ export class Folding {
       return [finding];
     }
     // Which report came first must not show.
-    if (words(finding) < words(known[0])) {
+    if (!isSame(finding, known[0]) && words(finding) < words(known[0])) {
       const { value, detail, remedy } = finding;
       Object.assign(known[0], { value, detail, remedy });
     }
@@ -273,6 +273,14 @@ function unique(findings: readonly Finding[]): Finding[] {
 /** Reasons are sentences: the numbers in them, of processes or of free bytes, make no difference between hosts. */
 function comparable({ property, value }: Finding): string | undefined {
   return property.startsWith('tier:') ? value?.replace(/\d+/g, '0') : value;
+}
+
+/** The usual case, and much cheaper than to compare words. */
+function isSame(a: Finding, b: Finding): boolean {
+  const isEqual = a.detail === b.detail && a.value === b.value;
+  return (
+    isEqual && a.remedy.length === b.remedy.length && a.remedy.every((x, i) => x === b.remedy[i])
+  );
 }
 
 function words({ value, detail, remedy }: Finding): string {
