@@ -51,6 +51,13 @@ export const noble: Kernel = {
   packages: ['apparmor', 'libc6', 'libgcc-s1', 'libstdc++6'],
 };
 
+export const bookwormArm: Kernel = {
+  name: "Debian 12's 6.1 for arm64",
+  release: 'bookworm',
+  architecture: 'arm64',
+  image: 'linux-image-cloud-arm64',
+};
+
 /** The directory with the kernel's unpacked packages, fetched from its distribution where they are not there yet. */
 export function packagesOf(kernel: Kernel): string {
   const target = join(kept, `${kernel.release}-${kernel.architecture}`);
@@ -67,6 +74,9 @@ function pathIn(root: string, ...endings: string[]): string {
   }
   throw new Error(`${root} has no ${endings.join(' or ')}`);
 }
+
+/** The static busybox of a kernel's own distribution. */
+export const busyboxOf = (kernel: Kernel): string => pathIn(packagesOf(kernel), 'bin/busybox');
 
 const unpackers = { '.xz': 'xz', '.zst': 'zstd' };
 
@@ -120,7 +130,7 @@ export interface Booted {
 
 function initramfs(boot: Boot, packages: string): Buffer {
   return cpio([
-    file('bin/busybox', readFileSync(pathIn(packages, 'bin/busybox')), 0o755),
+    file('bin/busybox', readFileSync(busyboxOf(boot.kernel)), 0o755),
     link('bin/sh', 'busybox'),
     file('init', readFileSync(join(here, 'guest/init.sh')), 0o755),
     file('script', boot.script),
