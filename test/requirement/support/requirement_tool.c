@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Compares requirements, each ended by NUL on standard input, with this host, and prints a line for each: 1 or 0,
- * what was found and the way out, or - and why it is not understood, divided by tabs. */
+ * Compares requirements, each ended by NUL on standard input, with this host, and prints a line for each: 1
+ * or 0, what was found and the way out, or - and why it is not understood, divided by tabs. */
 #include <stdio.h>
 #include <string.h>
 
