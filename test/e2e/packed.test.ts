@@ -50,11 +50,13 @@ test('the tarball holds what rundle needs and nothing of its making', () => {
       'package/dist/auxiliary/source/proot_5.4.0.orig.tar.gz',
       'package/stub/proot/build.sh',
       'package/stub/licenses/GPL-3.0.txt',
+      'package/man/rundle.1',
+      'package/man/rundle-bundle.7',
       'package/templates/header.sh.mustache',
     ]),
   );
   const allowed =
-    /^package\/(LICENSE|README\.md|package\.json|dist\/|templates\/|stub\/(README\.md$|sysroot-aarch64\.sh$|licenses\/|proot\/))/;
+    /^package\/(LICENSE|README\.md|package\.json|dist\/|man\/|templates\/|stub\/(README\.md$|sysroot-aarch64\.sh$|licenses\/|proot\/))/;
   expect(names.filter((name) => !allowed.test(name) || name.endsWith('.map'))).toEqual([]);
 });
 
