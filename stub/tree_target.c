@@ -143,6 +143,18 @@ static int put_in_place(struct keeping *keeping, struct fault *fault)
 	return -1;
 }
 
+/* The tree of a trial stays where it is. */
+static int stay_apart(struct keeping *keeping, struct fault *fault)
+{
+	struct tree *tree = keeping->tree;
+	tree->temporary = true;
+	if ((size_t)snprintf(tree->path, sizeof tree->path, "%s/%s/" TREE_ROOT, keeping->target->parent_path,
+	                     keeping->name) < sizeof tree->path)
+		return 1;
+	cleaner_finish(&tree->cleaner);
+	return fault_set(fault, ENAMETOOLONG, "naming the tree of a trial");
+}
+
 /* Extract under the name that the cleaner has made. 1 when the tree stands, 0 to look again, -1 with a fault.
  */
 static int extract_and_place(struct keeping *keeping, struct fault *fault)
@@ -154,7 +166,7 @@ static int extract_and_place(struct keeping *keeping, struct fault *fault)
 	                                       keeping->name, fault) != 0)
 		result = -1;
 	else if (result == 0 && keeping->request->trial)
-		return 1;
+		return stay_apart(keeping, fault);
 	else if (result == 0) {
 		result = put_in_place(keeping, fault);
 		if (result != 1) {

@@ -83,9 +83,10 @@ static void put_verdict(struct page *page, const struct host *host)
 	put(page, 0, host->config->name);
 	if (host->chosen == TIER_COUNT) {
 		put(page, 2, " does not run here:");
-		enum tier asked = TIER_MOUNT;
-		for (enum tier tier = 0; host->options->mode != NULL && tier < TIER_COUNT; tier++)
-			if (strcmp(host->options->mode, tier_names[tier]) == 0)
+		const struct options *options = host->options;
+		enum tier asked = options->keep || options->target != NULL ? TIER_EXTRACT : TIER_MOUNT;
+		for (enum tier tier = 0; options->mode != NULL && tier < TIER_COUNT; tier++)
+			if (strcmp(options->mode, tier_names[tier]) == 0)
 				asked = tier;
 		describe(&host->tiers[asked].reason, text, sizeof text);
 	} else if (host->verdict == VERDICT_NONE) {

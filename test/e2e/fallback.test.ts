@@ -147,6 +147,8 @@ describe.each(profiles)('as $name, where a mount is refused', (profile) => {
 test('--verify says so, and which tier is left', async () => {
   const script = 'mount --bind /dev/null /dev/fuse';
   const verified = await runPrepared(root, script, ['--verify']);
-  expect(verified.status).toBe(0);
-  expect(verified.stdout).toMatch(/WARN {2}mount/);
+  expect(verified.status).toBe(2);
+  expect(verified.stdout).toMatch(/^ {2}no +mount +.*FUSE/m);
+  expect(verified.stdout).toMatch(/^ {2}-> +extract /m);
+  expect(verified.stdout).toMatch(/^ {2}WARN +fuse /m);
 });
