@@ -27,6 +27,7 @@ import { loadSource, platformsOf } from './source/open.js';
 import { SharedWork } from './source/shared-work.js';
 import type { LoadedSource, SourceMaking } from './source/source.js';
 import type { SourceContext } from './source/transport.js';
+import { EarlyPacking } from './squashfs/early-packing.js';
 import { assertPayloadOptions, DEFAULT_BLOCK_SIZE, DEFAULT_LEVEL } from './squashfs/options.js';
 import { writePayload } from './squashfs/writer.js';
 import { startupFiles } from './startup/startup-files.js';
@@ -120,42 +121,49 @@ async function build(
   change: Change,
 ): Promise<BundleSummary> {
   const { progress } = context;
-  payloadOptions(request.payload);
+  const expected = payloadOptions(request.payload);
   const platforms = orderPlatforms(request.platforms, request.source);
   await checkOutput(request.output, request.force);
   return withTemporaryDirectory(async (spoolDirectory) => {
-    const images = await loadImages(request, platforms, change, {
-      spoolDirectory,
-      registry: context.registry,
-      shared: new SharedWork(),
-      onProgress: sumOfSteps(progress),
-    });
-    assertPossible(
-      request.changes.requirements,
-      images.map(({ architecture }) => architecture),
-    );
-    const buildTime = context.sourceDateEpoch ?? 0;
-    const making = images[0]?.making;
-    const payload = payloadOptions(request.payload, making);
-    const { root, trees, omissions } = joinImages(images, buildTime);
-    return assembleBundle({
-      output: request.output,
-      force: request.force,
-      platforms: images.map(({ platform }, index): BundlePlatform => {
-        const tree = trees[index];
-        return tree === undefined ? platform : { ...platform, tree };
-      }),
-      description: describeBundle(request.changes, making, payload, omissions),
-      writePayload: (output, start) =>
-        writePayload(root, output, start, {
-          ...payload,
-          reuse: request.payload.reuse,
-          workers: context.workers,
-          buildTime,
-          rawFirst: images.flatMap((image) => image.startupFiles),
-          onProgress: (done, total) => progress.update('packing', done, total),
+    const early = new EarlyPacking({ ...expected, workers: context.workers });
+    try {
+      const images = await loadImages(request, platforms, change, {
+        spoolDirectory,
+        early,
+        registry: context.registry,
+        shared: new SharedWork(),
+        onProgress: sumOfSteps(progress),
+      });
+      assertPossible(
+        request.changes.requirements,
+        images.map(({ architecture }) => architecture),
+      );
+      const buildTime = context.sourceDateEpoch ?? 0;
+      const making = images[0]?.making;
+      const payload = payloadOptions(request.payload, making);
+      const { root, trees, omissions } = joinImages(images, buildTime);
+      return await assembleBundle({
+        output: request.output,
+        force: request.force,
+        platforms: images.map(({ platform }, index): BundlePlatform => {
+          const tree = trees[index];
+          return tree === undefined ? platform : { ...platform, tree };
         }),
-    });
+        description: describeBundle(request.changes, making, payload, omissions),
+        writePayload: (output, start) =>
+          writePayload(root, output, start, {
+            ...payload,
+            reuse: request.payload.reuse,
+            workers: context.workers,
+            ...(early.fits(payload) && { early }),
+            buildTime,
+            rawFirst: images.flatMap((image) => image.startupFiles),
+            onProgress: (done, total) => progress.update('packing', done, total),
+          }),
+      });
+    } finally {
+      await early.close();
+    }
   });
 }
 

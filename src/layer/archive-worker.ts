@@ -2,7 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import { RundleError, reasonOf } from '../errors.js';
 import { extractArchive } from './extract-archive.js';
 import { indexArchive } from './index-archive.js';
-import type { ArchiveIndex, ExtractJob, IndexJob } from './index-job.js';
+import type { ArchiveIndex, ExtractJob, IndexJob, ReadyBlock } from './index-job.js';
 
 /** What a worker is asked. */
 export type ArchiveTask = { kind: 'index'; job: IndexJob } | { kind: 'extract'; job: ExtractJob };
@@ -10,6 +10,7 @@ export type ArchiveTask = { kind: 'index'; job: IndexJob } | { kind: 'extract'; 
 /** What it says about the task it was given. */
 export type WorkerReply =
   | { kind: 'progress'; done: number }
+  | { kind: 'block'; block: ReadyBlock }
   | { kind: 'done'; result: ArchiveIndex | Uint8Array | undefined }
   | { kind: 'fault'; fault: Fault };
 
@@ -27,7 +28,11 @@ parentPort?.on('message', async (task: ArchiveTask) => {
   try {
     const result =
       task.kind === 'index'
-        ? await indexArchive(task.job, (done) => reply({ kind: 'progress', done }))
+        ? await indexArchive(
+            task.job,
+            (done) => reply({ kind: 'progress', done }),
+            (block) => reply({ kind: 'block', block }),
+          )
         : await extractArchive(task.job);
     const isBytes = result instanceof Uint8Array;
     reply({ kind: 'done', result }, isBytes ? [result.buffer as ArrayBuffer] : []);

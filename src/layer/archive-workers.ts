@@ -1,12 +1,20 @@
 import { Worker } from 'node:worker_threads';
 import { RundleError, reasonOf } from '../errors.js';
 import type { ArchiveTask, Fault, WorkerReply } from './archive-worker.js';
-import type { ArchiveIndex, ExtractJob, IndexJob } from './index-job.js';
+import type { ArchiveIndex, ExtractJob, IndexJob, ReadyBlock } from './index-job.js';
+
+/** What is said of a job while it is done. */
+export interface IndexListener {
+  /** Stored bytes read so far. */
+  onProgress?: (done: number) => void;
+  /** What the job wants to be told of. */
+  onBlock?: (block: ReadyBlock) => void;
+}
 
 /** A thread that does one task at a time. */
 export interface ArchiveWorker {
   /** As `indexArchive`. */
-  index(job: IndexJob, onProgress: (done: number) => void): Promise<ArchiveIndex>;
+  index(job: IndexJob, listener: IndexListener): Promise<ArchiveIndex>;
   /** As `extractArchive`. */
   extract(job: ExtractJob): Promise<Uint8Array | undefined>;
   /** Stops it, whatever it does. */
@@ -17,10 +25,10 @@ export function startArchiveWorker(): ArchiveWorker {
   // Flags of the calling process, such as an --eval script, are not meant for the worker.
   const worker = new Worker(new URL('./archive-worker.js', import.meta.url), { execArgv: [] });
   return {
-    index: async (job, onProgress) =>
-      (await run(worker, { kind: 'index', job }, onProgress)) as ArchiveIndex,
+    index: async (job, listener) =>
+      (await run(worker, { kind: 'index', job }, listener)) as ArchiveIndex,
     extract: async (job) =>
-      (await run(worker, { kind: 'extract', job }, () => undefined)) as Uint8Array | undefined,
+      (await run(worker, { kind: 'extract', job }, {})) as Uint8Array | undefined,
     end: () => worker.terminate(),
   };
 }
@@ -28,7 +36,7 @@ export function startArchiveWorker(): ArchiveWorker {
 function run(
   worker: Worker,
   task: ArchiveTask,
-  onProgress: (done: number) => void,
+  { onProgress, onBlock }: IndexListener,
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const settle = () => {
@@ -38,7 +46,11 @@ function run(
     };
     const onMessage = (reply: WorkerReply) => {
       if (reply.kind === 'progress') {
-        onProgress(reply.done);
+        onProgress?.(reply.done);
+        return;
+      }
+      if (reply.kind === 'block') {
+        onBlock?.(reply.block);
         return;
       }
       settle();

@@ -9,14 +9,15 @@ import {
 } from '../oci/digest.js';
 import { type ArchivePass, passThrough } from './archive-pass.js';
 import type { Compression } from './compression.js';
-import type { ArchiveIndex, IndexJob } from './index-job.js';
+import type { ArchiveIndex, IndexJob, ReadyBlock } from './index-job.js';
+import { ReadyBlocks } from './ready-blocks.js';
 import { SpoolFile } from './spool-file.js';
 import type { TarEntry } from './tar-entry.js';
 import { TarReader } from './tar-reader.js';
 
 /**
  * Verifies, decompresses, hashes, spools and indexes one archive in a single pass. `onProgress` gets the number of stored
- * bytes read so far. Meant for a worker thread: hashing and writing block.
+ * bytes read so far, `onBlock` what the job wants to be told of. Meant for a worker thread: hashing and writing block.
  *
  * When several things are wrong the first cause is reported: wrong stored bytes (E_DIGEST) before what decoding them led to
  * (E_FORMAT), that before a wrong diffID (E_DIGEST), and that before what the index found (E_FORMAT, E_LAYER).
@@ -24,10 +25,11 @@ import { TarReader } from './tar-reader.js';
 export async function indexArchive(
   job: IndexJob,
   onProgress: (done: number) => void,
+  onBlock: (block: ReadyBlock) => void = () => {},
 ): Promise<ArchiveIndex> {
   const where = `reading ${job.name}`;
   const announced = { digest: job.digest, size: job.size };
-  const open = (compression: Compression) => new IndexPass(job, where, compression);
+  const open = (compression: Compression) => new IndexPass(job, where, compression, onBlock);
   return passThrough(job.file, announced, where, open, onProgress);
 }
 
@@ -42,18 +44,31 @@ class IndexPass implements ArchivePass<ArchiveIndex> {
   readonly #spool: SpoolFile | undefined;
   /** Where the archive can be read afterwards. */
   readonly #path: string | undefined;
+  readonly #blocks: ReadyBlocks | undefined;
   #size = 0;
   #indexFault: unknown;
 
-  constructor(job: IndexJob, where: string, compression: Compression) {
+  constructor(
+    job: IndexJob,
+    where: string,
+    compression: Compression,
+    onBlock: (block: ReadyBlock) => void,
+  ) {
     this.#job = job;
     this.#where = where;
     this.#algorithm = job.diffId === undefined ? 'sha256' : algorithmOf(job.diffId);
     this.#hash = hashFor(this.#algorithm);
     const isPlain = compression === 'none' && job.file.mayChange !== true;
     const origin = isPlain ? job.file.offset : 0;
-    this.#reader = new TarReader(where, origin, (entry) => this.#entries.push(entry));
     this.#path = isPlain ? job.file.path : job.spool;
+    const { blockSize } = job;
+    if (this.#path !== undefined && blockSize !== undefined) {
+      this.#blocks = new ReadyBlocks(this.#path, origin, blockSize, onBlock);
+    }
+    this.#reader = new TarReader(where, origin, (entry) => {
+      this.#entries.push(entry);
+      this.#blocks?.entry(entry);
+    });
     if (!isPlain && job.spool !== undefined) this.#spool = new SpoolFile(job.spool, where);
   }
 
@@ -68,6 +83,7 @@ class IndexPass implements ArchivePass<ArchiveIndex> {
     if (this.#indexFault !== undefined) return;
     try {
       this.#reader.push(chunk);
+      this.#blocks?.readable(this.#size);
     } catch (error) {
       // Kept until the digests are known: wrong bytes are the better explanation.
       this.#indexFault = error;

@@ -1,18 +1,19 @@
 import { availableParallelism } from 'node:os';
 import { type ArchiveWorker, startArchiveWorker } from './archive-workers.js';
-import type { ArchiveIndex, ComingJob, ExtractJob, IndexJob } from './index-job.js';
+import type { ArchiveIndex, ComingJob, ExtractJob, IndexJob, ReadyBlock } from './index-job.js';
 
 /** More threads than this only wait for the disk. */
 const MAX_WORKERS = 8;
 
 /**
  * Runs `indexArchive` for every job, as many at a time as there are processors, those first whose archive is there first, and gives the results in
- * the jobs' order. `onProgress` gets stored bytes read so far. On the first error the other jobs are stopped before it is thrown, so that
+ * the jobs' order. `onProgress` gets stored bytes read so far, `onBlock` what jobs want to be told of. On the first error the other jobs are stopped before it is thrown, so that
  * the caller may remove the spool directory. Errors as `indexArchive`, and what an archive's promise is rejected with.
  */
 export async function indexArchives(
   jobs: readonly ComingJob[],
   onProgress: (job: IndexJob, done: number) => void = () => {},
+  onBlock: (block: ReadyBlock) => void = () => {},
 ): Promise<ArchiveIndex[]> {
   const results: ArchiveIndex[] = [];
   let next = 0;
@@ -21,7 +22,10 @@ export async function indexArchives(
   const serve = async (worker: ArchiveWorker) => {
     for (let turn = arrivals[next++]; turn !== undefined; turn = arrivals[next++]) {
       const { index, job } = await turn;
-      results[index] = await worker.index(job, (done) => onProgress(job, done));
+      results[index] = await worker.index(job, {
+        onProgress: (done) => onProgress(job, done),
+        onBlock,
+      });
     }
   };
   try {

@@ -19,6 +19,15 @@ export interface IndexJob {
    * indexed and not kept.
    */
   spool?: string | undefined;
+  /** Files of at least so many bytes are told of in blocks of this size, as soon as each can be read. */
+  blockSize?: number | undefined;
+}
+
+/** A part of a large file that can be read at `path`: a block of it, or its end. */
+export interface ReadyBlock {
+  path: string;
+  offset: number;
+  length: number;
 }
 
 /** A job whose archive may still be on its way. */

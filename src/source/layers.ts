@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import type { FileRange } from '../blob/file-range.js';
 import { indexArchives } from '../layer/index-archives.js';
 import type { ArchiveIndex, ComingJob, IndexJob } from '../layer/index-job.js';
@@ -88,11 +89,17 @@ async function indexLayers(
   const fresh = [...jobs].filter(([key]) => !indexes.has(key));
   const largest = spool.isEmpty ? largestOf(fresh.map(([, job]) => job)) : undefined;
   const path = spool.newPath();
-  const numbered = fresh.map(([, job]) => (job === largest ? { ...job, spool: path } : job));
+  // While there are as many layers as processors, nobody has time for their contents.
+  const blockSize = fresh.length < availableParallelism() ? context.early?.blockSize : undefined;
+  const numbered = fresh.map(([, job]) => {
+    return job === largest ? { ...job, spool: path, blockSize } : job;
+  });
   const onProgress = (job: IndexJob, done: number) => {
     context.onProgress?.({ phase: 'layer', name: job.name, done, total: job.file.size });
   };
-  const results = await indexArchives(numbered, onProgress).catch(async (error: unknown) => {
+  const results = await indexArchives(numbered, onProgress, (block) =>
+    context.early?.add(block),
+  ).catch(async (error: unknown) => {
     // Whoever tries again needs the room.
     await rm(path, { force: true }).catch(() => undefined);
     throw error;

@@ -1,3 +1,4 @@
+import type { ReadyBlock } from '../layer/index-job.js';
 import type { Platform } from '../oci/platform.js';
 import type { RegistryAccess } from '../registry/access.js';
 import type { SharedWork } from './shared-work.js';
@@ -15,6 +16,8 @@ export interface SourceContext {
   /** What loads of the same source for other platforms have found out already. They then have the spool directory in common. */
   shared?: SharedWork;
   onProgress?: (step: SourceStep) => void;
+  /** Who wants to pack contents while the rest of a layer is still being read. */
+  early?: { blockSize: number; add: (block: ReadyBlock) => void };
   /** How registries are reached; without it anonymously, and nothing is kept. */
   registry?: RegistryAccess | undefined;
 }

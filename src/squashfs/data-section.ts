@@ -1,6 +1,7 @@
 import type { RegularFile } from '../tree/node.js';
 import type { Census, FileRecord } from './census.js';
 import { DuplicateSearch } from './duplicates.js';
+import type { EarlyPacking } from './early-packing.js';
 import { storedSize } from './job.js';
 import { addBlock, emptyLayout, type FileLayout } from './layout.js';
 import { inOrder } from './ordered.js';
@@ -8,7 +9,6 @@ import type { PayloadOutput } from './output.js';
 import type { PackingItem, PlannedBlock } from './packing-item.js';
 import { packingOrder } from './packing-order.js';
 import { assertBlockCount, planJobs } from './plan.js';
-import type { WorkerPool } from './pool.js';
 import { planStages, type Stage } from './stages.js';
 
 export interface DataOptions {
@@ -41,7 +41,7 @@ export function stagesToPack(census: Census, rawFirst: readonly RegularFile[]): 
  * the block size. A message's file number counts through the files of all stages. Throws E_SOURCE, E_DIGEST, E_FORMAT, E_OUTPUT, E_UNSUPPORTED.
  */
 export async function writeDataSection(
-  pool: WorkerPool,
+  early: EarlyPacking,
   output: PayloadOutput,
   stages: readonly Stage[],
   contentBytes: number,
@@ -50,6 +50,7 @@ export async function writeDataSection(
   const { blockSize, onProgress } = options;
   const files = stages.flatMap((stage) => stage.files);
   assertBlockCount(files, blockSize);
+  const { pool } = early;
   const search = new DuplicateSearch(
     pool,
     files,
@@ -84,7 +85,7 @@ export async function writeDataSection(
 
     const jobs = planJobs(items, blockSize, options.reuse, fragments.length);
     const packed = inOrder(jobs, 2 * pool.capacity, (job) =>
-      pool.pack(job.map(({ request }) => request)),
+      early.pack(job.map(({ request }) => request)),
     );
     for await (const [job, { words, data }] of packed) {
       let position = output.position;

@@ -32,7 +32,9 @@ export interface BlockRequest extends Content {
 
 export type Job =
   | { kind: 'pack'; blocks: readonly BlockRequest[] }
-  | { kind: 'digest'; contents: readonly Content[] };
+  | { kind: 'digest'; contents: readonly Content[] }
+  /** Gets the decoders of images that contents are read from. */
+  | { kind: 'prepare'; decoders: readonly Compressor[] };
 
 /** Blocks in the order they were asked for. */
 export interface PackedBlocks {
@@ -61,6 +63,7 @@ export interface Fault {
 export type Reply =
   | ({ kind: 'packed' } & PackedBlocks)
   | { kind: 'digests'; digests: readonly string[] }
+  | { kind: 'prepared' }
   | ({ kind: 'fault' } & Fault);
 
 /** What a worker is told when it starts. */
@@ -69,6 +72,4 @@ export interface WorkerSetup {
   blockSize: number;
   level: number;
   fragmentLevel: number;
-  /** Compressors of images that contents are read from. */
-  decoders: readonly Compressor[];
 }

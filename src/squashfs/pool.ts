@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { Compressor } from '../decoder/decode.js';
 import { RundleError, reasonOf } from '../errors.js';
 import type { BlockRequest, Content, Fault, Job, PackedBlocks, Reply, WorkerSetup } from './job.js';
 
@@ -23,12 +24,11 @@ interface Member {
 export class WorkerPool {
   readonly #members: Member[] = [];
   readonly #waiting: Task[] = [];
-  readonly #nameOf: (file: number) => string;
+  #nameOf: (file: number) => string = () => 'a file';
   #broken: RundleError | undefined;
 
-  /** Starts `count` threads; `nameOf` gives the path, for messages, of a file's number in a Piece. */
-  constructor(count: number, setup: WorkerSetup, nameOf: (file: number) => string) {
-    this.#nameOf = nameOf;
+  /** Starts `count` threads. */
+  constructor(count: number, setup: WorkerSetup) {
     for (let i = 0; i < Math.max(1, count); i++) {
       const worker = new Worker(new URL('./worker.js', import.meta.url), {
         workerData: setup,
@@ -45,9 +45,25 @@ export class WorkerPool {
     }
   }
 
+  /** Whether another job would wait. */
+  get isBusy(): boolean {
+    return this.#members.every(({ tasks }) => tasks.length >= JOBS_PER_WORKER);
+  }
+
   /** How many jobs keep all workers busy. */
   get capacity(): number {
     return this.#members.length * JOBS_PER_WORKER;
+  }
+
+  /**
+   * Has the threads load decoders of images that contents lie in; `nameOf` gives the path, for messages, of a file's number in a Piece. Throws E_UNSUPPORTED.
+   */
+  async prepare(decoders: readonly Compressor[], nameOf: (file: number) => string): Promise<void> {
+    this.#nameOf = nameOf;
+    if (decoders.length === 0) return;
+    await Promise.all(
+      this.#members.map((member) => this.#runOn(member, { kind: 'prepare', decoders })),
+    );
   }
 
   /** Makes blocks. Throws E_SOURCE and E_FORMAT when content cannot be read, E_UNSUPPORTED when the compressor fails. */
@@ -74,6 +90,13 @@ export class WorkerPool {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ job, resolve, reject });
       this.#dispatch();
+    });
+  }
+
+  #runOn(member: Member, job: Job): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      member.tasks.push({ job, resolve, reject });
+      member.worker.postMessage(job);
     });
   }
 

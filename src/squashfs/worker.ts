@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Compressor, Decode } from '../decoder/decode.js';
 import { loadDecoder } from '../decoder/decoder.js';
 import { reasonOf } from '../errors.js';
 import { type Compress, loadCodec } from './codec.js';
@@ -9,26 +10,34 @@ import { type BlockRequest, type Job, type Reply, STORED_RAW, type WorkerSetup }
 /** A packing worker: reads contents, compresses or digests them, and answers jobs in the order they come. */
 
 const setup = workerData as WorkerSetup;
-const decoders = await Promise.all(
-  setup.decoders.map(async (name) => [name, await loadDecoder(name)] as const),
-);
-const reader = new ContentReader(new Map(decoders));
+const decoders = new Map<Compressor, Decode>();
+const reader = new ContentReader(decoders);
 const size = Math.max(setup.blockSize, 8192);
 const scratch = Buffer.allocUnsafe(size);
 const zeros = Buffer.alloc(size);
 const compress = await loadCodec();
 
+/** The job before; the next one waits for it. */
+let turn = Promise.resolve();
 parentPort?.on('message', (job: Job) => {
-  const reply = answer(job);
+  turn = turn.then(async () => send(job.kind === 'prepare' ? await prepare(job) : answer(job)));
+});
+
+function send(reply: Reply): void {
   const transfer = reply.kind === 'packed' ? [reply.data.buffer as ArrayBuffer] : [];
   parentPort?.postMessage(reply, transfer);
-});
+}
+
+async function prepare(job: { decoders: readonly Compressor[] }): Promise<Reply> {
+  for (const name of job.decoders) decoders.set(name, await loadDecoder(name));
+  return { kind: 'prepared' };
+}
 
 function levelOf(block: BlockRequest): number {
   return block.fragment ? setup.fragmentLevel : setup.level;
 }
 
-function answer(job: Job): Reply {
+function answer(job: Exclude<Job, { kind: 'prepare' }>): Reply {
   try {
     if (job.kind === 'pack') return pack(job.blocks, compress);
     return {

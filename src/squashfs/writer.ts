@@ -3,10 +3,11 @@ import type { Compressor } from '../decoder/decode.js';
 import type { Directory, Omission, RegularFile } from '../tree/node.js';
 import { displayPath, type FileRecord, takeCensus } from './census.js';
 import { stagesToPack, writeDataSection } from './data-section.js';
+import { EarlyPacking } from './early-packing.js';
 import { MetadataWriter, writeLookupBlocks, writeLookupTable } from './metadata.js';
-import { assertPayloadOptions, fragmentLevel } from './options.js';
+import { assertPayloadOptions } from './options.js';
 import { PayloadOutput } from './output.js';
-import { WorkerPool } from './pool.js';
+import type { WorkerPool } from './pool.js';
 import { compressorOptions, encodeSuperblock, SUPERBLOCK_SIZE } from './superblock.js';
 import { writeTreeTables } from './tree-tables.js';
 import type { XattrTable } from './xattrs.js';
@@ -30,6 +31,8 @@ export interface PayloadOptions {
   reuse?: boolean;
   /** Files of the tree that every start touches: stored uncompressed, in this order, before all others. */
   rawFirst?: readonly RegularFile[];
+  /** Threads, and blocks that they have made already, with the same block size and level; closed afterwards. */
+  early?: EarlyPacking;
   /** Called with the bytes of file content that are packed, and their sum. */
   onProgress?: (done: number, total: number) => void;
 }
@@ -67,21 +70,18 @@ export async function writePayload(
   const census = takeCensus(root);
   const stages = stagesToPack(census, rawFirst);
   const files = stages.flatMap((stage) => stage.files);
-  const decoders = compressorsOf(files);
   const target = new PayloadOutput(output, start);
-  const pool = new WorkerPool(
-    options.workers,
-    { blockSize, level, fragmentLevel: fragmentLevel(blockSize, level), decoders },
-    (number) => {
+  const early = options.early ?? new EarlyPacking({ blockSize, level, workers: options.workers });
+  const { pool } = early;
+  try {
+    await pool.prepare(compressorsOf(files), (number) => {
       const file = files[number];
       return file === undefined ? 'a file' : displayPath(file.directory, file.name);
-    },
-  );
-  try {
+    });
     // Written again when its values are known.
     await target.append(Buffer.alloc(SUPERBLOCK_SIZE));
     await target.append(compressorOptions(level));
-    const data = await writeDataSection(pool, target, stages, census.contentBytes, {
+    const data = await writeDataSection(early, target, stages, census.contentBytes, {
       blockSize,
       rawFirst,
       reuse: options.reuse ?? true,
@@ -120,7 +120,7 @@ export async function writePayload(
       omissions: census.omissions,
     };
   } finally {
-    await pool.close();
+    await early.close();
   }
 }
 
