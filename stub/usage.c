@@ -24,10 +24,8 @@ static const char closing[] =
     "\n"
     "Exit status: the program's own; 125 the launcher failed, 126 the program cannot be executed, 127 it is "
     "not\n"
-    "found. --check: 0 all is well, 1 it is not. --verify: 0 it runs in the best tier, 2 in a lesser one, 1 "
-    "it "
-    "does\n"
-    "not run.\n";
+    "found. --check: 0 all is well, 1 it is not. --verify: 0 it runs in the best tier, 2 in a lesser\n"
+    "one, 1 it does not run.\n";
 
 static void write_option(FILE *stream, const struct option_row *row)
 {
