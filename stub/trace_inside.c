@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -63,6 +64,10 @@ static void place_descriptors(const struct inside *inside)
 {
 	uint32_t count = inside->order.descriptors;
 	struct passed *passed = inside->passed;
+	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+	/* The caller may have lowered it below what was open. */
+	getrlimit(RLIMIT_NOFILE, &limit);
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){limit.rlim_max, limit.rlim_max});
 	for (uint32_t i = 0; i < count; i++) {
 		for (uint32_t j = i + 1; j < count; j++)
 			if (passed[j].held == passed[i].number)
@@ -72,6 +77,7 @@ static void place_descriptors(const struct inside *inside)
 		else
 			dup2(passed[i].held, passed[i].number);
 	}
+	setrlimit(RLIMIT_NOFILE, &limit);
 	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
 		uint32_t i = 0;
 		while (i < count && passed[i].number != fd)

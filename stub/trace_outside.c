@@ -176,7 +176,9 @@ int trace_outside_follow(struct trace_outside *outside)
 		struct pollfd polled[] = {{.fd = kept[1], .events = POLLIN},
 		                          {.fd = kept[0], .events = POLLIN}};
 		pass_signals_on(kept[1], program, early);
-		if (!read_report(outside, mark))
+		/* Asked first: what was reported before its end counts. */
+		bool traced = waitpid(outside->proot, NULL, WNOHANG) == 0;
+		if (!read_report(outside, mark) || !traced)
 			break;
 		poll(polled, sizeof polled / sizeof *polled, -1);
 	}
