@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
@@ -13,17 +13,26 @@ afterAll(() => bench.remove());
 const tree = join(bench.directory, 'tree');
 mkdirSync(tree);
 makeTree(tree);
+/* What a builder adds, so that no overlay is needed. */
+for (const name of ['group', 'hosts', 'hostname', 'resolv.conf', 'machine-id', 'localtime']) {
+  appendFileSync(join(tree, 'etc', name), '');
+}
 export const bundle = pack(bench, tree, ['cmd=/bin/true']);
 export const packed = (...entries: string[]) => pack(bench, tree, ['cmd=/bin/true', ...entries]);
 /** One that no directory has room for. */
 export const huge = pack(bench, tree, ['cmd=/bin/true'], { size: '999999999999999' });
 
+const compiled = (name: string, source: string) => {
+  const program = join(bench.directory, name);
+  const path = fileURLToPath(new URL(`../../${source}`, import.meta.url));
+  execFileSync('gcc', ['-O1', '-o', program, path]);
+  return program;
+};
+
 /** Runs a command line with system calls refused: `refuse NAME=ERRNO ... --`. */
-export const refuse = join(bench.directory, 'refuse');
-execFileSync('gcc', [
-  ...['-O1', '-o', refuse],
-  fileURLToPath(new URL('../../situations/support/refuse-call.c', import.meta.url)),
-]);
+export const refuse = compiled('refuse', 'situations/support/refuse-call.c');
+/** Runs a command line where a type of file system cannot be mounted: `refuse TYPE ERRNO`. */
+export const refuseMount = compiled('refuse-mount', 'e2e/support/refuse.c');
 
 /** Words that run what follows in a mount namespace that a script has prepared. */
 export const prepared = (script: string) => [
