@@ -39,7 +39,7 @@ test('the launcher for aarch64 suits pages of 64 KiB', () => {
 test('built elsewhere the launcher has the same bytes', () => {
   const copy = join(scratch.path, 'a place with another name');
   mkdirSync(copy);
-  must(['sh', '-c', 'cp "$0"/*.c "$0"/*.h "$0/Makefile" "$1"', stub, copy]);
+  must(['sh', '-c', 'cp -R "$0"/*.c "$0"/*.h "$0/Makefile" "$0/host" "$1"', stub, copy]);
   must(['make', '-s', '-C', copy, 'ARCH=x86_64', 'launcher']);
   make('ARCH=x86_64', 'launcher');
   const [here, there] = [stub, copy].map((place) =>
