@@ -125,13 +125,13 @@ static int run_proot(struct trace_layout *layout, struct cleaner *cleaner, struc
 	return result < 0 && fault->text[0] == '\0' ? explain(layout->directory, fault) : -1;
 }
 
-static int run(struct start *start, bool bare, struct fault *fault)
+int trace_run(struct start *start, struct fault *fault)
 {
 	static struct tree apart;
 	static struct trace_layout layout;
 	char path[PATH_MAX];
 	struct tree *tree = &start->tree;
-	layout = (struct trace_layout){.start = start, .ruleset = -1, .bare = bare};
+	layout = (struct trace_layout){.start = start, .ruleset = -1};
 	if (!tree->temporary && tree_make_apart(&start->wanted, &apart, fault) != 0)
 		return -1;
 	snprintf(path, sizeof path, "%s", tree->temporary ? tree->path : apart.path);
@@ -148,60 +148,4 @@ static int run(struct start *start, bool bare, struct fault *fault)
 		result = run_proot(&layout, cleaner, fault);
 	cleaner_finish(cleaner);
 	return result;
-}
-
-int trace_run(struct start *start, struct fault *fault)
-{
-	return run(start, false, fault);
-}
-
-/* In the child of a trial: a tree that holds the launcher alone, which does nothing with the verb `probe`. */
-static void try_in_child(const struct bundle *bundle, struct fault *fault)
-{
-	static char *environment[] = {NULL};
-	static struct start start;
-	struct string_list *arguments = &start.plan.program.arguments;
-	start = (struct start){.bundle = bundle, .wanted = {.bundle = bundle}};
-	start.plan.program.directory = "/";
-	start.plan.environment = environment;
-	if (string_list_push(arguments, "/launcher", fault) != 0 ||
-	    string_list_push(arguments, "probe", fault) != 0 ||
-	    tree_make_apart(&start.wanted, &start.tree, fault) != 0)
-		return;
-	strncat(start.tree.path, "/root", sizeof start.tree.path - strlen(start.tree.path) - 1);
-	if (mkdir(start.tree.path, 0700) != 0 ||
-	    (start.tree.directory = open(start.tree.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		fault_set(fault, errno, "making the directory %.400s", start.tree.path);
-	else if (trace_layout_copy_launcher(start.tree.directory, "launcher", fault) == 0)
-		(void)run(&start, true, fault);
-	cleaner_finish(&start.tree.cleaner);
-}
-
-int trace_try(const struct bundle *bundle, struct fault *fault)
-{
-	struct fault found = {0};
-	int ends[2], status = 0;
-	if (pipe2(ends, O_CLOEXEC) != 0)
-		return fault_set(fault, errno, "making a pipe");
-	fflush(NULL);
-	pid_t child = fork();
-	int error = errno;
-	if (child == 0) {
-		try_in_child(bundle, &found);
-		_exit(write(ends[1], &found, sizeof found) == sizeof found ? 1 : 2);
-	}
-	close(ends[1]);
-	ssize_t got = child < 0 ? -1 : read(ends[0], &found, sizeof found);
-	close(ends[0]);
-	if (child < 0)
-		return fault_set(fault, error, "starting a process");
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	if (status == 0)
-		return 0;
-	if (got == sizeof found)
-		*fault = found;
-	else
-		fault_set(fault, 0, "the process that PRoot traced ended early");
-	return -1;
 }

@@ -4,7 +4,6 @@
 #ifndef RUNDLE_TRACE_H
 #define RUNDLE_TRACE_H
 
-#include "bundle.h"
 #include "fault.h"
 #include "start.h"
 
@@ -12,10 +11,5 @@
  * passes signals on, stops with the program, and ends as the program ends. Returns -1 only, with a fault,
  * when nothing was started. */
 int trace_run(struct start *start, struct fault *fault);
-
-/* Whether PRoot works here: it traces a process that does nothing, under the filter and from a directory such
- * as a start would choose. All of it in child processes, which leave nothing behind. Returns 0, or -1 with
- * the fault of what failed and its remedy. */
-int trace_try(const struct bundle *bundle, struct fault *fault);
 
 #endif

@@ -240,7 +240,7 @@ static int bind_all_requested(struct trace_layout *layout, struct fault *fault)
 	return 0;
 }
 
-int trace_layout_copy_launcher(int directory, const char *name, struct fault *fault)
+static int copy_launcher(int directory, const char *name, struct fault *fault)
 {
 	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	int to = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0700);
@@ -262,8 +262,8 @@ static int place_launcher(struct trace_layout *layout, struct fault *fault)
 	for (size_t i = 0; i < layout->start->container.mount_count; i++)
 		covered |= is_below("/run", layout->start->container.mounts[i].target);
 	layout->inside = covered ? "/.rundle-inside" : "/run/.rundle-inside";
-	return trace_layout_copy_launcher(covered ? layout->start->tree.directory : layout->directory,
-	                                  layout->inside + 1, fault);
+	return copy_launcher(covered ? layout->start->tree.directory : layout->directory, layout->inside + 1,
+	                     fault);
 }
 
 int trace_layout_make(struct trace_layout *layout, struct fault *fault)
@@ -278,8 +278,6 @@ int trace_layout_make(struct trace_layout *layout, struct fault *fault)
 		trace_ruleset_allow(layout->ruleset, layout->start->tree.directory);
 	if (bind_system(layout, fault) != 0)
 		return -1;
-	if (layout->bare)
-		return place_launcher(layout, fault);
 	identity_lookup(&identity);
 	identity_await_group();
 	identity_lookup(&identity);

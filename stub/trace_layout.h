@@ -15,16 +15,12 @@
 struct trace_layout {
 	const struct start *start;
 	int directory;              /* the private one */
-	bool bare;                  /* a trial's: neither identity nor home, and no requests */
 	int ruleset;                /* Landlock's, -1 without */
 	unsigned files;             /* made so far */
 	struct string_list targets; /* of the bindings */
 	struct string_list bindings;
 	const char *inside; /* where the launcher's copy is, for the program's first instant */
 };
-
-/* Copy the launcher that runs to `name` (0700) in `directory`. Returns 0, or -1 with a fault. */
-int trace_layout_copy_launcher(int directory, const char *name, struct fault *fault);
 
 /* Make the private directories and files, and the bindings that show them, the host's and the user's. The
  * tree is start->tree. Returns 0, or -1 with a fault that names what cannot be had without mounts. */
