@@ -7,7 +7,7 @@ import type { Digest } from '../oci/digest.js';
 import type { Descriptor } from '../oci/document.js';
 import { anonymousAccess, type BlobCache } from '../registry/access.js';
 import { formatReference, parseReference, type Reference } from '../registry/reference.js';
-import { RegistryStore } from '../registry/registry-store.js';
+import type { RegistryStore } from '../registry/registry-store.js';
 import { spoolCache } from '../registry/spool.js';
 import { loadImage } from './image.js';
 import type { LoadedSource } from './source.js';
@@ -78,6 +78,8 @@ async function tryToLoad(
   context: SourceContext,
 ): Promise<{ loaded: LoadedSource } | { fault: RundleError }> {
   const { shared, onProgress } = context;
+  // Its HTTP client takes long to load, which other sources need not wait for.
+  const { RegistryStore } = await import('../registry/registry-store.js');
   const store = new RegistryStore(reference, {
     access: context.registry ?? anonymousAccess(process.env),
     cache,

@@ -1,5 +1,4 @@
 import type { Engine } from '../engine/engine.js';
-import { withSavedImage } from '../engine/saved-image.js';
 import { isRundleError, RundleError } from '../errors.js';
 import { spoolArchive } from './archive-stream.js';
 import type { LoadedSource } from './source.js';
@@ -28,10 +27,13 @@ export async function loadEngineImage(
   const name = source.slice(specification.transport.length + 1);
   const { platform } = context;
   const where = `reading ${source}`;
-  const spool = () =>
-    withSavedImage({ engine, name, platform, where, environment: process.env }, (answer) =>
+  const spool = async () => {
+    // Its HTTP client takes long to load, which other sources need not wait for.
+    const { withSavedImage } = await import('../engine/saved-image.js');
+    return withSavedImage({ engine, name, platform, where, environment: process.env }, (answer) =>
       spoolArchive(answer.read, source, context, answer.length),
     );
+  };
   const stream = await (context.shared?.once(source, spool) ?? spool());
   const { provenance, ...image } = await loadStreamedImage(stream, source, context).catch(
     (error: unknown) => {
