@@ -1,46 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { RegistryAccess } from '#rundle/registry/access.js';
 import { basicOf, challenge, credentialsFor } from './support/challenges.js';
-import {
-  type Contents,
-  contentsOf,
-  REPOSITORY,
-  startFakeRegistry,
-} from './support/fake-registry.js';
+import { REPOSITORY, startFakeRegistry } from './support/fake-registry.js';
 import { pull } from './support/pull.js';
-import { sampleLayout } from './support/sample.js';
-import {
-  closeServers,
-  fail,
-  type Handler,
-  startServer,
-  type TestServer,
-} from './support/server.js';
-import { type Seen, Vault } from './support/vault.js';
+import { makeSample, watchedVault } from './support/sample-contents.js';
+import { fail, type Handler, startServer, type TestServer } from './support/server.js';
+import type { Seen } from './support/vault.js';
 
 const USER = 'rider';
 const PASSWORD = 'correct-horse-battery';
 const IDENTITY = 'identity-of-the-rider';
-let top: string;
-let contents: Contents;
-let vault: Vault;
-
-beforeAll(() => {
-  top = mkdtempSync(join(tmpdir(), 'rundle-authentication-'));
-  sampleLayout(join(top, 'layout'));
-  contents = contentsOf(join(top, 'layout'));
-});
-beforeEach(() => {
-  vault = new Vault();
-});
-afterEach(async () => {
-  await closeServers();
-  expect(vault.strays).toEqual([]);
-});
-afterAll(() => rmSync(top, { recursive: true, force: true }));
+const { top, contents } = makeSample('authentication');
+const vault = watchedVault();
 
 /** A token server that lets in whom `admits` says, with a token the vault knows; tokens end with their number. */
 function startTokenServer(admits: (seen: Seen) => boolean, address?: string): Promise<TestServer> {

@@ -1,40 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { CredentialSource, RegistryAccess } from '#rundle/registry/access.js';
 import { basicOf, challenge, credentialsFor } from './support/challenges.js';
-import {
-  type Contents,
-  contentsOf,
-  REPOSITORY,
-  startFakeRegistry,
-} from './support/fake-registry.js';
+import { REPOSITORY, startFakeRegistry } from './support/fake-registry.js';
 import { pull } from './support/pull.js';
-import { sampleLayout } from './support/sample.js';
-import { closeServers, type TestServer } from './support/server.js';
-import { Vault } from './support/vault.js';
+import { makeSample, watchedVault } from './support/sample-contents.js';
+import type { TestServer } from './support/server.js';
 
 const USER = 'rider';
 const PASSWORD = 'correct-horse-battery';
 
-let top: string;
-let contents: Contents;
-let vault: Vault;
-
-beforeAll(() => {
-  top = mkdtempSync(join(tmpdir(), 'rundle-basic-'));
-  sampleLayout(join(top, 'layout'));
-  contents = contentsOf(join(top, 'layout'));
-});
-beforeEach(() => {
-  vault = new Vault();
-});
-afterEach(async () => {
-  await closeServers();
-  expect(vault.strays).toEqual([]);
-});
-afterAll(() => rmSync(top, { recursive: true, force: true }));
+const { top, contents } = makeSample('basic');
+const vault = watchedVault();
 
 const pullFrom = ({ host }: TestServer, access: Partial<RegistryAccess> = {}) =>
   pull(top, `${host}/${REPOSITORY}:v1`, access);

@@ -1,41 +1,21 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { FileRange } from '#rundle/blob/file-range.js';
 import type { BlobCache } from '#rundle/registry/access.js';
 import { spoolCache } from '#rundle/registry/spool.js';
-import type { BuiltImage } from '../fixtures/image-builder.js';
 import { faultOf } from '../source/support/scratch.js';
-import {
-  type Contents,
-  contentsOf,
-  cut,
-  type Hook,
-  onBlob,
-  REPOSITORY,
-  startFakeRegistry,
-} from './support/fake-registry.js';
+import { cut, type Hook, onBlob, REPOSITORY, startFakeRegistry } from './support/fake-registry.js';
 import { IMPATIENT, pull } from './support/pull.js';
-import { sampleLayout } from './support/sample.js';
-import { closeServers } from './support/server.js';
+import { makeSample } from './support/sample-contents.js';
 
-let top: string;
+const { top, built, contents } = makeSample('cached');
 let directory: string;
-let built: BuiltImage;
-let contents: Contents;
 
-beforeAll(() => {
-  top = mkdtempSync(join(tmpdir(), 'rundle-cached-'));
-  built = sampleLayout(join(top, 'layout'));
-  contents = contentsOf(join(top, 'layout'));
-});
 beforeEach(() => {
   directory = mkdtempSync(join(top, 'cache-'));
 });
-afterEach(closeServers);
-afterAll(() => rmSync(top, { recursive: true, force: true }));
 
 const large = () => built.layers[1]?.digest ?? '';
 const blob = () => contents.blobs.get(large()) as Buffer;

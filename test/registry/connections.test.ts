@@ -1,29 +1,20 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RegistryAccess } from '#rundle/registry/access.js';
 import { readCertificates, trustedCertificates } from '#rundle/registry/certificates.js';
 import { faultOf } from '../source/support/scratch.js';
 import { type Certificates, makeCertificates, tlsOptions } from './support/certificates.js';
-import {
-  type Contents,
-  contentsOf,
-  type Hook,
-  REPOSITORY,
-  startFakeRegistry,
-} from './support/fake-registry.js';
+import { type Hook, REPOSITORY, startFakeRegistry } from './support/fake-registry.js';
 import { freePort } from './support/free-port.js';
 import { startProxy, type TestProxy } from './support/proxy.js';
 import { pull } from './support/pull.js';
-import { sampleLayout } from './support/sample.js';
-import { closeServers, fail, startServer } from './support/server.js';
-import { Vault } from './support/vault.js';
+import { makeSample, watchedVault } from './support/sample-contents.js';
+import { fail, startServer } from './support/server.js';
 
-let top: string;
-let contents: Contents;
-let vault: Vault;
+const { top, contents } = makeSample('connections');
+const vault = watchedVault();
 let certificates: Certificates;
 let strange: Certificates;
 let proxies: TestProxy[];
@@ -34,9 +25,6 @@ const makeIn = (name: string, names: string[], days?: number) => {
 };
 
 beforeAll(() => {
-  top = mkdtempSync(join(tmpdir(), 'rundle-connections-'));
-  sampleLayout(join(top, 'layout'));
-  contents = contentsOf(join(top, 'layout'));
   certificates = makeIn('good', [
     'DNS:registry.example',
     'DNS:tokens.example',
@@ -46,15 +34,9 @@ beforeAll(() => {
   strange = makeIn('strange', ['DNS:elsewhere.example']);
 });
 beforeEach(() => {
-  vault = new Vault();
   proxies = [];
 });
-afterEach(async () => {
-  await closeServers();
-  await Promise.all(proxies.map((proxy) => proxy.close()));
-  expect(vault.strays).toEqual([]);
-});
-afterAll(() => rmSync(top, { recursive: true, force: true }));
+afterEach(() => Promise.all(proxies.map((proxy) => proxy.close())));
 
 const authority = () => readFileSync(certificates.authority, 'utf8');
 

@@ -1,39 +1,20 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { SourceStep } from '#rundle/source/transport.js';
-import type { BuiltImage } from '../fixtures/image-builder.js';
 import { faultOf } from '../source/support/scratch.js';
-import {
-  type Contents,
-  contentsOf,
-  cut,
-  type Hook,
-  onBlob,
-  REPOSITORY,
-  startFakeRegistry,
-} from './support/fake-registry.js';
+import { cut, type Hook, onBlob, REPOSITORY, startFakeRegistry } from './support/fake-registry.js';
 import { IMPATIENT, pull } from './support/pull.js';
-import { sampleLayout } from './support/sample.js';
-import { closeServers, fail } from './support/server.js';
+import { makeSample } from './support/sample-contents.js';
+import { fail } from './support/server.js';
 
-let top: string;
+const { top, built, contents } = makeSample('download');
 let directory: string;
-let built: BuiltImage;
-let contents: Contents;
 
-beforeAll(() => {
-  top = mkdtempSync(join(tmpdir(), 'rundle-download-'));
-  built = sampleLayout(join(top, 'layout'));
-  contents = contentsOf(join(top, 'layout'));
-});
 beforeEach(() => {
   directory = mkdtempSync(join(top, 'pulls-'));
 });
-afterEach(closeServers);
-afterAll(() => rmSync(top, { recursive: true, force: true }));
 
 /** The sample's large layer, which the tests below get at in unkind ways. */
 const large = () => built.layers[1]?.digest ?? '';

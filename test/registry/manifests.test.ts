@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { parsePlatform } from '#rundle/oci/platform.js';
-import type { BuiltImage } from '../fixtures/image-builder.js';
 import { faultOf } from '../source/support/scratch.js';
 import {
   addManifest,
@@ -14,27 +11,20 @@ import {
   startFakeRegistry,
 } from './support/fake-registry.js';
 import { pull } from './support/pull.js';
-import { sampleLayout } from './support/sample.js';
-import { closeServers, type TestServer } from './support/server.js';
+import { makeSample } from './support/sample-contents.js';
+import type { TestServer } from './support/server.js';
 
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 const MANIFEST_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
 const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
 const SCHEMA1 = 'application/vnd.docker.distribution.manifest.v1+prettyjws';
 
-let top: string;
-let built: BuiltImage;
+const { top, built } = makeSample('manifests');
 let contents: Contents;
 
-beforeAll(() => {
-  top = mkdtempSync(join(tmpdir(), 'rundle-manifests-'));
-  built = sampleLayout(join(top, 'layout'));
-});
 beforeEach(() => {
   contents = contentsOf(join(top, 'layout'));
 });
-afterEach(closeServers);
-afterAll(() => rmSync(top, { recursive: true, force: true }));
 
 const serve = (hook?: Hook) => startFakeRegistry({ name: 'registry' }, contents, hook);
 const reference = ({ host }: TestServer, name = ':v1') => `${host}/${REPOSITORY}${name}`;

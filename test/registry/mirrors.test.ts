@@ -1,39 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { RegistryAccess } from '#rundle/registry/access.js';
 import { faultOf } from '../source/support/scratch.js';
-import {
-  type Contents,
-  contentsOf,
-  type Hook,
-  REPOSITORY,
-  startFakeRegistry,
-} from './support/fake-registry.js';
+import { type Hook, REPOSITORY, startFakeRegistry } from './support/fake-registry.js';
 import { freePort } from './support/free-port.js';
 import { pull } from './support/pull.js';
-import { sampleLayout } from './support/sample.js';
-import { closeServers, fail } from './support/server.js';
-import { Vault } from './support/vault.js';
+import { makeSample, watchedVault } from './support/sample-contents.js';
+import { fail } from './support/server.js';
 
-let top: string;
-let contents: Contents;
-let vault: Vault;
-
-beforeAll(() => {
-  top = mkdtempSync(join(tmpdir(), 'rundle-mirrors-'));
-  sampleLayout(join(top, 'layout'));
-  contents = contentsOf(join(top, 'layout'));
-});
-beforeEach(() => {
-  vault = new Vault();
-});
-afterEach(async () => {
-  await closeServers();
-  expect(vault.strays).toEqual([]);
-});
-afterAll(() => rmSync(top, { recursive: true, force: true }));
+const { top, contents } = makeSample('mirrors');
+const vault = watchedVault();
 
 const serve = (hook?: Hook) => startFakeRegistry({ name: 'registry', vault }, contents, hook);
 

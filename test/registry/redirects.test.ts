@@ -1,46 +1,28 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RegistryAccess } from '#rundle/registry/access.js';
 import { makeCertificates, tlsOptions } from './support/certificates.js';
-import {
-  type Contents,
-  contentsOf,
-  REPOSITORY,
-  startFakeRegistry,
-} from './support/fake-registry.js';
+import { REPOSITORY, startFakeRegistry } from './support/fake-registry.js';
 import { pull } from './support/pull.js';
-import { sampleLayout } from './support/sample.js';
-import { closeServers, fail, startServer, type TestServer } from './support/server.js';
-import { Vault } from './support/vault.js';
+import { makeSample, watchedVault } from './support/sample-contents.js';
+import { fail, startServer, type TestServer } from './support/server.js';
 
 const PASSWORD = 'correct-horse-battery';
 const AUTHORIZATION = `Basic ${Buffer.from(`rider:${PASSWORD}`).toString('base64')}`;
 
-let top: string;
-let contents: Contents;
-let vault: Vault;
+const { top, contents } = makeSample('redirects');
+const vault = watchedVault();
 let tls: { cert: Buffer; key: Buffer };
 let authority: string;
 
 beforeAll(() => {
-  top = mkdtempSync(join(tmpdir(), 'rundle-redirects-'));
-  sampleLayout(join(top, 'layout'));
-  contents = contentsOf(join(top, 'layout'));
   const made = makeCertificates(top, ['IP:127.0.0.1']);
   tls = tlsOptions(made);
   authority = readFileSync(made.authority, 'utf8');
 });
 beforeEach(() => {
-  vault = new Vault();
   vault.secret(PASSWORD, 'registry');
 });
-afterEach(async () => {
-  await closeServers();
-  expect(vault.strays).toEqual([]);
-});
-afterAll(() => rmSync(top, { recursive: true, force: true }));
 
 /** A registry that wants a password, and then sends requests for blobs to `location`. */
 function startRegistry(location: (path: string) => string, status = 307, secure = false) {

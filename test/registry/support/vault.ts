@@ -19,6 +19,12 @@ export class Vault {
   readonly strays: string[] = [];
   readonly #owners = new Map<string, Set<string>>();
 
+  /** Forgets all secrets, and who was sent one. */
+  clear(): void {
+    this.strays.length = 0;
+    this.#owners.clear();
+  }
+
   /** Declares `text` a secret of the servers called `owners`. */
   secret(text: string, ...owners: string[]): string {
     const known = this.#owners.get(text) ?? new Set();
