@@ -253,10 +253,13 @@ describe.each(caching)('%s', (label, shell) => {
     mkdirSync(folder, { mode: 0o755 });
     const installed = join(folder, 'launcher-1');
     const file = await place.bundle(join(folder, 'x.run'), { installed });
-    expect(verb([...shell, file])).toBe('cached');
+    chownSync(runtime, 12345, 12345);
+    chownSync(cache, 12345, 12345);
+    chownSync(cached, 12345, 12345);
+    expect(verb([...user, ...shell, file])).toBe('cached');
     copyFileSync(place.witness, installed);
     chmodSync(installed, 0o755);
-    expect(verb([...shell, file])).toBe('installed');
+    expect(verb([...user, ...shell, file])).toBe('installed');
   });
 
   test('a bundle that was cut off below the first part says so by its size', async () => {

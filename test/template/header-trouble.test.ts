@@ -18,6 +18,7 @@ const place = new Place();
 afterAll(() => place.remove());
 
 const bundle = await place.bundle(join(place.directory, 'x.run'));
+const user = ['setpriv', '--reuid', '12345', '--regid', '12345', '--clear-groups'];
 const text = readFileSync(bundle, 'latin1');
 const everyShell = SHELLS.map((shell) => [shell.join(' '), shell] as const);
 const busybox = makeToolFolder(join(place.directory, 'busybox'), () => '/bin/busybox');
@@ -70,7 +71,6 @@ describe.each(everyShell)('%s', (label, shell) => {
     expect(chosen({ TMPDIR: bundle })).toBe(b);
     expect(chosen({ TMPDIR: '', XDG_RUNTIME_DIR: '' })).toBe('/dev/shm');
     chmodSync(a, 0o555);
-    const user = ['setpriv', '--reuid', '12345', '--regid', '12345', '--clear-groups'];
     chmodSync(b, 0o777);
     const ended = place.run([...user, ...shell, bundle], { env });
     expect(ended.report?.arg[0]).toMatch(b);
@@ -203,8 +203,8 @@ describe.each(everyShell)('%s', (label, shell) => {
     const installed = join(folder, 'launcher-1');
     const path = join(place.directory, `installed ${label}.run`);
     const file = await place.bundle(path, { installed });
-    const verb = () => {
-      const ended = place.run([...shell, file, 'a b']);
+    const verb = (who = user) => {
+      const ended = place.run([...who, ...shell, file, 'a b']);
       expect([ended.stderr, ended.status]).toEqual(['', 42]);
       expect(ended.report?.arg.slice(3)).toEqual([file, 'a b']);
       return ended.report?.arg[1];
@@ -213,6 +213,8 @@ describe.each(everyShell)('%s', (label, shell) => {
     copyFileSync(place.witness, installed);
     chmodSync(installed, 0o755);
     expect(verb()).toBe('installed');
+    // Root's program would lose its capabilities to the profile of the installed one.
+    expect(verb([])).toBe('temporary');
     for (const [name, spoil, restore] of [
       ['group', () => chmodSync(installed, 0o775), () => chmodSync(installed, 0o755)],
       ['others', () => chmodSync(installed, 0o757), () => chmodSync(installed, 0o755)],
