@@ -46,13 +46,18 @@ int rootfs_bind(const char *path, struct fault *fault)
 	return root;
 }
 
+static int refuse(int error, struct fault *fault)
+{
+	fault_set(fault, error, "changing the root file system (pivot_root, chroot)");
+	return namespaces_explain(error, fault);
+}
+
 int rootfs_try(const char *directory, struct fault *fault)
 {
-	if (syscall(SYS_pivot_root, directory, directory) == 0 || errno == EINVAL)
+	if (chroot("/") == 0 && (syscall(SYS_pivot_root, directory, directory) == 0 || errno == EINVAL ||
+	                         mount(directory, "/", NULL, MS_MOVE, NULL) == 0 || errno == EINVAL))
 		return 0;
-	int error = errno;
-	fault_set(fault, error, "changing the root file system (pivot_root)");
-	return namespaces_explain(error, fault);
+	return refuse(errno, fault);
 }
 
 int rootfs_enter(int root, struct fault *fault)
@@ -63,11 +68,8 @@ int rootfs_enter(int root, struct fault *fault)
 		/* The old root lies on the new one now, and `.` is below it. */
 		if (umount2(".", MNT_DETACH) != 0)
 			return fault_set(fault, errno, "detaching the host's file systems");
-	} else if (errno == EINVAL) {
-		if (mount(".", "/", NULL, MS_MOVE, NULL) != 0 || chroot(".") != 0)
-			return fault_set(fault, errno, "moving the root file system over the host's");
-	} else {
-		return fault_set(fault, errno, "changing the root file system (pivot_root)");
+	} else if (mount(".", "/", NULL, MS_MOVE, NULL) != 0 || chroot(".") != 0) {
+		return refuse(errno, fault);
 	}
 	return chdir("/") == 0 ? 0 : fault_set(fault, errno, "entering the root directory");
 }

@@ -10,13 +10,13 @@
  * namespace was entered. Returns its root as an O_PATH descriptor, or -1 with a fault. */
 int rootfs_bind(const char *path, struct fault *fault);
 
-/* Whether a filter or a security module lets this process change its root: asked with `directory`, which is
- * no mount, so that the kernel refuses by EINVAL what they would allow. Returns 0, or -1 with a fault. */
+/* Whether filters and security modules let this process change its root: asked with `directory`, which is no
+ * mount, so that the kernel refuses by EINVAL what they would allow. Returns 0, or -1 with a fault. */
 int rootfs_try(const char *directory, struct fault *fault);
 
 /* Make `root` the root directory of this process and its mount namespace, with nothing of the host's left,
- * and the working directory. Where the host runs from an initramfs, which cannot be pivoted away from, the
- * new root is moved over the old one. Returns 0, or -1 with a fault. */
+ * and the working directory. Where pivot_root is forbidden, or the host runs from an initramfs, which cannot
+ * be pivoted away from, the new root is moved over the old one. Returns 0, or -1 with a fault. */
 int rootfs_enter(int root, struct fault *fault);
 
 #endif

@@ -173,13 +173,13 @@ describe.each(callersAndTiers)('the container, as $caller, tier $tier', ({ uid, 
     expect(ended.stdout).toBe(`10\n${readFileSync('/etc/hosts', 'latin1')}`);
   });
 
-  test('where the root cannot be pivoted', async () => {
+  test.each(['22', '1'])('where the root cannot be pivoted: %s', async (error) => {
     const ended = await launch(
       [
         ...[
           ...prefix,
           without,
-          'pivot_root=22',
+          `pivot_root=${error}`,
           '--',
           bench.launcher,
           'installed',

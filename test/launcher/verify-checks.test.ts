@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { prepared, refuse, refuseMount, told, type Verified, verify } from './support/verified.js';
+import {
+  prepared,
+  refuse,
+  refuseMount,
+  told,
+  type Verified,
+  verify,
+  without,
+} from './support/verified.js';
 import { asUser } from './support/workbench.js';
 
 /** The result, value and remedies of one check where a script has prepared a mount namespace. */
@@ -70,7 +78,6 @@ describe('what containers are made of', () => {
     ['user-namespaces', 'unshare=28', 'sudo sysctl -w user.max_user_namespaces=15000'],
     ['user-namespaces', 'unshare=22', 'user_namespace.enable=1'],
     ['user-namespaces', 'mount=1', ''],
-    ['pivot-root', 'pivot_root=1', ''],
   ])('%s fails with %s, and no tier is left', async (id, rule, remedy) => {
     const found = await refused(id, rule, asUser);
     expect(found).toMatchObject({ tier: null, result: 'fail', value: 'no' });
@@ -92,6 +99,14 @@ describe('what containers are made of', () => {
     const { check, report } = await verify({ words }, '--rw');
     expect(report.tier).toBe('extract');
     expect(check('overlay').result).toBe('warn');
+  });
+
+  test('a root directory that cannot be changed leaves no tier', async () => {
+    const words = [without, 'pivot_root=1', 'chroot=1', '--', ...asUser];
+    const { check, report } = await verify({ words });
+    expect(report.tier).toBeNull();
+    expect(check('pivot-root')).toMatchObject({ result: 'fail', value: 'no' });
+    expect((await refused('pivot-root', 'pivot_root=1')).tier).toBe('mount');
   });
 
   test('a limit on nesting is no fault', async () => {

@@ -80,7 +80,7 @@ const calls: Situation[] = [
   })),
   ...[EPERM, EACCES].map((error) => ({
     name: `pivot_root fails with ${error}`,
-    expected: both('trace'),
+    expected: both('mount'),
     outside: refusing(`pivot_root=${error}`),
   })),
   {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 import { parseReport, type Report } from '#rundle/hosts/report.js';
-import { type Ended, launch, makeTree, makeWorkbench, pack } from './workbench.js';
+import { compileC, type Ended, launch, makeTree, makeWorkbench, pack } from './workbench.js';
 
 /** What tests of `--verify` start: one bundle without PRoot, by an installed launcher. */
 export const bench = makeWorkbench();
@@ -33,6 +33,9 @@ const compiled = (name: string, source: string) => {
 export const refuse = compiled('refuse', 'situations/support/refuse-call.c');
 /** Runs a command line where a type of file system cannot be mounted: `refuse TYPE ERRNO`. */
 export const refuseMount = compiled('refuse-mount', 'e2e/support/refuse.c');
+
+/** The same without paths, also for chroot: `without NAME=ERRNO ... --`. */
+export const without = compileC(join(bench.directory, 'without'), ['support/without.c']);
 
 /** Words that run what follows in a mount namespace that a script has prepared. */
 export const prepared = (script: string) => [

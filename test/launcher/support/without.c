@@ -37,6 +37,7 @@ static const struct {
     {"inotify_init1", SYS_inotify_init1},
     {"unshare", SYS_unshare},
     {"pivot_root", SYS_pivot_root},
+    {"chroot", SYS_chroot},
     {"seccomp", SYS_seccomp},
     {"flock", SYS_flock},
 };
