@@ -59,7 +59,7 @@ export const podman =
       : [];
     // crun refuses a machine whose control groups are those of both versions, and gives /dev/null to a container's user.
     const script = `
-      umount -R /sys/fs/cgroup
+      umount -R /sys/fs/cgroup || :
       mount -t cgroup2 cgroup2 /sys/fs/cgroup || mount -t tmpfs tmpfs /sys/fs/cgroup
       mount -t tmpfs tmpfs /mnt
       mknod -m 0666 /mnt/null c 1 3
