@@ -1,25 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { until } from './support/leftovers.js';
-import { type Mounted, makeMounted, optionSets } from './support/mounted.js';
+import { optionSets, sharedMounted } from './support/mounted.js';
 import { profiles, runAs } from './support/profile.js';
-import {
-  endProcesses,
-  goneExcept,
-  processesOf,
-  serversOf,
-  tracedEnvironment,
-} from './support/traces.js';
+import { processesOf, serversOf, tracedEnvironment } from './support/traces.js';
 
-let mounted: Mounted;
-
-beforeAll(() => {
-  mounted = makeMounted(4);
-});
-
-afterEach(() => endProcesses(mounted.place));
-afterAll(() => mounted?.place.remove());
-
-const gone = () => goneExcept(mounted.place, mounted.before);
+const { mounted, gone } = sharedMounted(4);
 
 describe.each(profiles)('as $name', (profile) => {
   test('200 starts at once succeed and leave nothing behind', async () => {

@@ -1,34 +1,13 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { until } from './support/leftovers.js';
-import { type Mounted, makeMounted } from './support/mounted.js';
+import { sharedMounted } from './support/mounted.js';
 import { profiles, runAs } from './support/profile.js';
-import {
-  descriptorsOf,
-  endProcesses,
-  goneExcept,
-  processesOf,
-  sessionOf,
-  statusLine,
-  tracedEnvironment,
-} from './support/traces.js';
+import { descriptorsOf, sessionOf, statusLine, tracedEnvironment } from './support/traces.js';
 
-let mounted: Mounted;
-
-beforeAll(() => {
-  mounted = makeMounted(3);
-});
-
-afterEach(() => endProcesses(mounted.place));
-afterAll(() => mounted?.place.remove());
-
-const gone = () => goneExcept(mounted.place, mounted.before);
-
-/** The processes of the launcher that stay with a program. */
-const helpers = () =>
-  processesOf(mounted.place).filter(({ command }) => command.startsWith('rundle-'));
+const { mounted, gone, helpers } = sharedMounted(3);
 
 describe.each(profiles)('as $name', (profile) => {
   test('the server holds nothing of the caller', async () => {

@@ -1,28 +1,13 @@
 import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { until } from './support/leftovers.js';
-import { type Mounted, makeMounted, optionSets } from './support/mounted.js';
+import { makeMounted, optionSets, sharedMounted } from './support/mounted.js';
 import { type Profile, profiles } from './support/profile.js';
 import { inputOutputError, type Puppet, startPuppet } from './support/puppet.js';
-import {
-  endProcesses,
-  goneExcept,
-  serversOf,
-  statusLine,
-  tracedEnvironment,
-} from './support/traces.js';
+import { serversOf, statusLine, tracedEnvironment } from './support/traces.js';
 
-let mounted: Mounted;
-
-beforeAll(() => {
-  mounted = makeMounted(6);
-});
-
-afterEach(() => endProcesses(mounted.place));
-afterAll(() => mounted?.place.remove());
-
-const gone = () => goneExcept(mounted.place, mounted.before);
+const { mounted, gone } = sharedMounted(6);
 
 /** The one server there is. */
 function server(): number {

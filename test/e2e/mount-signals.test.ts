@@ -1,31 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { until } from './support/leftovers.js';
-import { type Mounted, makeMounted } from './support/mounted.js';
+import { sharedMounted } from './support/mounted.js';
 import { profiles } from './support/profile.js';
 import { type Puppet, startPuppet } from './support/puppet.js';
-import {
-  endProcesses,
-  goneExcept,
-  processesOf,
-  sessionOf,
-  statusLine,
-  tracedEnvironment,
-} from './support/traces.js';
+import { sessionOf, statusLine, tracedEnvironment } from './support/traces.js';
 
-let mounted: Mounted;
-
-beforeAll(() => {
-  mounted = makeMounted(4);
-});
-
-afterEach(() => endProcesses(mounted.place));
-afterAll(() => mounted?.place.remove());
-
-const gone = () => goneExcept(mounted.place, mounted.before);
-
-/** The processes of the launcher that stay with a program. */
-const helpers = () =>
-  processesOf(mounted.place).filter(({ command }) => command.startsWith('rundle-'));
+const { mounted, gone, helpers } = sharedMounted(4);
 
 /** Wait until the puppet has caught a signal. */
 async function caught(puppet: Puppet, signal: number): Promise<void> {

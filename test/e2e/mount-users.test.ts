@@ -1,16 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Mounted, makeMounted, optionSets } from './support/mounted.js';
+import { describe, expect, test } from 'vitest';
+import { optionSets, sharedMounted } from './support/mounted.js';
 import { type Profile, root, runAs, user } from './support/profile.js';
-import { endProcesses, goneExcept, serversOf } from './support/traces.js';
+import { serversOf } from './support/traces.js';
 
-let mounted: Mounted;
-
-beforeAll(() => {
-  mounted = makeMounted(4);
-});
-
-afterEach(() => endProcesses(mounted.place));
-afterAll(() => mounted?.place.remove());
+const { mounted, gone } = sharedMounted(4);
 
 const second: Profile = {
   name: 'user',
@@ -45,7 +38,7 @@ test.each(optionSets)('three users start one bundle three times at once: $option
     puppet.tell(`exit ${index}`);
     expect(await puppet.ended).toBe(index);
   }
-  expect(await goneExcept(mounted.place, mounted.before)).toEqual([]);
+  expect(await gone()).toEqual([]);
 });
 
 describe.each([
@@ -82,7 +75,7 @@ describe.each([
       }
       puppet.close();
       expect(await puppet.ended).toBe(0);
-      expect(await goneExcept(mounted.place, mounted.before)).toEqual([]);
+      expect(await gone()).toEqual([]);
     },
   );
 });

@@ -1,8 +1,16 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { afterAll, afterEach } from 'vitest';
 import type { Profile } from './profile.js';
 import { addData, addPuppet, type Puppet, startPuppet } from './puppet.js';
-import { type Traces, tracedEnvironment, tracesBefore } from './traces.js';
+import {
+  endProcesses,
+  goneExcept,
+  processesOf,
+  type Traces,
+  tracedEnvironment,
+  tracesBefore,
+} from './traces.js';
 import { build, makeRootfs, makeWorkplace, type Workplace } from './workplace.js';
 
 /** A bundle with a puppet and with data that no start reads by itself. */
@@ -46,5 +54,21 @@ export function makeMounted(files: number, furnish: (rootfs: string) => void = (
         env: tracedEnvironment(place),
         detached: true,
       }),
+  };
+}
+
+/**
+ * The same for all tests of the file that calls it: what one of them leaves running is ended after it. `gone` waits for
+ * what starts may not leave, `helpers` are the launcher's processes that stay with a program.
+ */
+export function sharedMounted(files: number) {
+  const mounted = makeMounted(files);
+  afterEach(() => endProcesses(mounted.place));
+  afterAll(() => mounted.place.remove());
+  return {
+    mounted,
+    gone: () => goneExcept(mounted.place, mounted.before),
+    helpers: () =>
+      processesOf(mounted.place).filter(({ command }) => command.startsWith('rundle-')),
   };
 }
