@@ -14,7 +14,7 @@ describe.each(tried)('$name', (session) => {
 
   beforeAll(async () => {
     found = await explore(session, bundleFor(session.kernel));
-  }, 900_000);
+  }, 1_800_000);
 
   const rows = session.situations.flatMap((situation, index) =>
     users

@@ -80,7 +80,7 @@ export async function explore(session: Session, bundle: Buffer): Promise<Map<str
     script: ['export RUNDLE_LAUNCHER_CACHE=no', attempt, ...steps].join('\n'),
     files: [file('x.run', bundle, 0o755), ...(session.apparmor ? apparmorFiles(kernel) : [])],
     append: session.apparmor ? apparmorParameters : [],
-    limit: 60 + 40 * situations.length,
+    limit: 120 + 60 * situations.length,
   });
   const found = new Map<string, Finding>();
   for (const [index, { expected }] of situations.entries()) {
