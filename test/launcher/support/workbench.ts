@@ -188,6 +188,7 @@ export const piecesSources = [
   'mount_options.c',
   'substitute.c',
   'path_inside.c',
+  'mount_table.c',
   'remove_tree.c',
   'storage.c',
   'stale_trees.c',
