@@ -68,6 +68,7 @@ test('the whole benchmark gives every figure of every peer, and says which goals
     'numpy',
     'find',
     'read',
+    'trace',
     'random',
   ]);
   for (const { name, tables, goals } of sections) {

@@ -14,6 +14,7 @@ import { measureRandom } from './random.mjs';
 import { measureRead } from './read.mjs';
 import { sectionToMarkdown, summaryToMarkdown } from './report.mjs';
 import { measureStarts } from './start.mjs';
+import { measureTrace } from './trace.mjs';
 
 const sections = {
   build: { title: 'Build', measure: measureBuilds },
@@ -22,6 +23,7 @@ const sections = {
   numpy: { title: 'Start of a Python program', measure: measureNumpy },
   find: { title: 'Metadata', measure: measureFind },
   read: { title: 'Whole tree', measure: measureRead },
+  trace: { title: 'Without namespaces', measure: measureTrace },
   random: { title: 'Random reads, and the block size', measure: measureRandom },
 };
 const names = Object.keys(sections);
