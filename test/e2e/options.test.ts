@@ -68,7 +68,7 @@ function ownDirectory(profile: Profile): string {
 }
 
 describe.each(profiles)('as $name', (profile) => {
-  describe.each(tiers)('tier %s', (tier) => {
+  describe.each([...tiers, 'trace'])('tier %s', (tier) => {
     const run = (argv: string[], options: RunOptions = {}, environment: NodeJS.ProcessEnv = {}) =>
       runAs(profile, [bundle, '--mode', tier, '-q', ...argv], {
         ...options,
@@ -262,6 +262,9 @@ describe.each(profiles)('as $name', (profile) => {
       writeFileSync(rc, 'echo "rc with $# arguments: $1"\n');
       expect(await printed(run(['--rc', rc, 'a b', 'c']))).toBe('rc with 2 arguments: a b');
     });
+
+    // What tier trace says to them is in trace-ladder.test.ts.
+    if (tier === 'trace') return;
 
     test('--pid, --net, --ipc, --uts are namespaces of their own', async () => {
       expect(await printed(sh('echo $$', ['--pid']))).toBe('1');
