@@ -276,6 +276,10 @@ int trace_layout_make(struct trace_layout *layout, struct fault *fault)
 	layout->ruleset = confined ? trace_ruleset_open() : -1;
 	if (request->writable)
 		trace_ruleset_allow(layout->ruleset, layout->start->tree.directory);
+	else if (layout->ruleset < 0 && !layout->start->tree.temporary && !layout->start->options->quiet)
+		message_notice("the tree %.400s can be changed by the program in tier trace: this kernel has "
+		               "no Landlock of Linux 5.19",
+		               layout->start->tree.path);
 	if (bind_system(layout, fault) != 0)
 		return -1;
 	identity_lookup(&identity);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names that libtalloc.a, which was compiled for glibc with _FORTIFY_SOURCE, wants of its C library. PRoot is linked
- * with musl, a quarter of glibc's size, which has the functions under their plain names alone. */
+/* Names that libtalloc.a, which was compiled for glibc with _FORTIFY_SOURCE, wants of its C library. PRoot is
+ * linked with musl, a quarter of glibc's size, which has the functions under their plain names alone. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
