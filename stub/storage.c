@@ -17,7 +17,7 @@
 /* Besides the contents: what an inode and a half-used last block take, and what others may take meanwhile. */
 enum { BYTES_PER_INODE = 4096, SPARE_BYTES = 4 << 20, SPARE_INODES = 64 };
 
-enum { CANDIDATES = 7, TMPFS = 0x01021994, RAMFS = (int)0x858458f6 };
+enum { CANDIDATES = 9, TMPFS = 0x01021994, RAMFS = (int)0x858458f6 };
 
 struct candidate {
 	char path[PATH_MAX];
@@ -61,6 +61,9 @@ static void list_candidates(struct choice *choice, const char *preferred, const 
 		add(choice, bundle, "", false);
 	}
 	add(choice, getcwd(current, sizeof current), "", false);
+	/* Usually in memory, and small: better than no start. */
+	add(choice, "/dev/shm", "", false);
+	add(choice, getenv("XDG_RUNTIME_DIR"), "", false);
 }
 
 static void refuse(struct choice *choice, const char *path, const char *reason)

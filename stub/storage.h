@@ -21,10 +21,10 @@ struct storage {
 };
 
 /* Choose the directory for a temporary tree: the first that is writable, can execute and has room among
- * `preferred` (may be NULL), $TMPDIR, /tmp, /var/tmp, ~/.cache, the directory of `bundle_path` and the
- * current one; those in memory come last. ~/.cache is created (0700) when it is needed and can be. Stale
- * trees of the same user are removed where room is short. Returns 0, or -1 with a fault that says for each
- * directory why not. */
+ * `preferred` (may be NULL), $TMPDIR, /tmp, /var/tmp, ~/.cache, the directory of `bundle_path`, the current
+ * one, /dev/shm and $XDG_RUNTIME_DIR; those in memory come last. ~/.cache is created (0700) when it is needed
+ * and can be. Stale trees of the same user are removed where room is short. Returns 0, or -1 with a fault
+ * that says for each directory why not. */
 int storage_choose(const char *preferred, const char *bundle_path, const struct storage_need *need,
                    struct storage *storage, struct fault *fault);
 

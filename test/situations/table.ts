@@ -191,8 +191,7 @@ const directories: Situation[] = [
   })),
   ...names.map((name) => ({
     name: `only ${name} can execute, and unshare fails`,
-    // A tree does not go to what is not meant for many files.
-    expected: { user: ['XDG_RUNTIME_DIR', '/dev/shm'].includes(name) ? 'none' : 'trace' } as const,
+    expected: { user: 'trace' } as const,
     outside: (scene: Scene, profile: Profile) => [
       ...noexec(scene, profile, [name]),
       ...refusing(`unshare=${EPERM}`)(scene),
