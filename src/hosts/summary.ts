@@ -126,7 +126,7 @@ function shortfalls(groups: readonly Group[], properties: readonly string[]): Sh
         const before = found.get(finding);
         if (before === undefined) {
           found.set(finding, { nodes: [...group.nodes], verdict: group.verdict });
-        } else before.nodes.push(...group.nodes);
+        } else before.nodes = before.nodes.concat(group.nodes);
       }
     }
   }

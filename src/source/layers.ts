@@ -62,7 +62,8 @@ export async function mergeLayers(
     const { contents, entries, diffId } = index;
     const name = jobs.get(key)?.name ?? '';
     const data = { kind: 'layer' as const, layer: contents };
-    merged.omissions.push(...applyArchive(merged.root, { name, entries, data, whiteouts }));
+    const omissions = applyArchive(merged.root, { name, entries, data, whiteouts });
+    merged.omissions = merged.omissions.concat(omissions);
     merged.diffIds.push(diffId);
   }
   return merged;

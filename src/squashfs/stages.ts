@@ -23,27 +23,22 @@ export interface Stage {
  */
 export function planStages(files: readonly FileRecord[], first: readonly RegularFile[]): Stage[] {
   const raw = new Set(first);
+  const layerNeeded = (file: FileRecord) => (raw.has(file.node) ? undefined : layerOf(file));
   const groups = new Map<LayerContents | undefined, FileRecord[]>();
   for (const file of files) {
-    const layer = raw.has(file.node) ? undefined : layerOf(file);
+    const layer = layerNeeded(file);
     const group = groups.get(layer);
     if (group === undefined) groups.set(layer, [file]);
     else group.push(file);
   }
   const stageOf = assignStages(groups);
   const stages: FileRecord[][] = [[]];
-  for (const [layer, group] of groups) {
-    const stage = stageOf.get(layer) ?? 0;
+  for (const file of files) {
+    const stage = stageOf.get(layerNeeded(file)) ?? 0;
     stages[stage] ??= [];
-    stages[stage].push(...group);
+    stages[stage].push(file);
   }
-  if (stages.length === 1) return [{ files: [...files], parts: partsOf(files) }];
-  const places = new Map(files.map((file, place) => [file, place]));
-  const placeOf = (file: FileRecord) => places.get(file) ?? 0;
-  return stages.map((members) => {
-    members.sort((a, b) => placeOf(a) - placeOf(b));
-    return { files: members, parts: partsOf(members) };
-  });
+  return stages.map((members) => ({ files: members, parts: partsOf(members) }));
 }
 
 function assignStages(

@@ -66,3 +66,10 @@ test('a stage says which parts it needs, with little gaps closed', () => {
     ],
   ]);
 });
+
+test('as many files as an image may have', () => {
+  const only = layer(1);
+  const files = Array.from({ length: 300_000 }, () => record(within(only, 0, 1)));
+  const [stage] = planStages(files, []);
+  expect(stage?.files.length).toBe(files.length);
+});
