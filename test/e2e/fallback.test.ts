@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { privateDevices } from './support/devices.js';
 import { type Profile, profiles, root, runAs, user, witnessed } from './support/profile.js';
 import {
   endProcesses,
@@ -44,35 +45,28 @@ function runPrepared(profile: Profile, script: string, argv: readonly string[]) 
   });
 }
 
-/** A device directory with everything but /dev/fuse, and what else the script puts there. */
-const devices = (more: string) => `
-  mount -t tmpfs -o mode=0755 tmpfs /mnt
-  for name in null zero full random urandom tty; do
-    touch /mnt/$name
-    mount --bind /dev/$name /mnt/$name
-  done
-  mkdir -m 1777 /mnt/shm /mnt/pts /mnt/mqueue
-  mount --bind /dev/shm /mnt/shm
-  ${more}
-  mount --rbind /mnt /dev`;
-
 describe.each([
-  { what: 'is missing', script: devices(''), who: profiles, why: 'No such file or directory' },
+  {
+    what: 'is missing',
+    script: privateDevices(''),
+    who: profiles,
+    why: 'No such file or directory',
+  },
   {
     what: 'is closed to users',
-    script: devices('mknod -m 0600 /mnt/fuse c 10 229'),
+    script: privateDevices('mknod -m 0600 /mnt/fuse c 10 229'),
     who: [user],
     why: 'Permission denied',
   },
   {
     what: 'has no driver',
-    script: devices('mknod -m 0666 /mnt/fuse c 60 229'),
+    script: privateDevices('mknod -m 0666 /mnt/fuse c 60 229'),
     who: profiles,
     why: 'No such device or address',
   },
   {
     what: 'is another file',
-    script: devices('touch /mnt/fuse; chmod 0666 /mnt/fuse'),
+    script: privateDevices('touch /mnt/fuse; chmod 0666 /mnt/fuse'),
     who: profiles,
     why: 'Invalid argument',
   },

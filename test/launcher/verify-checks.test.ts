@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { hostFuse, privateDevices } from '../e2e/support/devices.js';
 import {
   prepared,
   refuse,
@@ -22,17 +23,8 @@ async function refused(id: string, rule: string, words: readonly string[] = []) 
   return { ...verified.check(id), tier: verified.report.tier };
 }
 
-/** A private /dev with the usual devices, and what a script adds to it below /mnt. */
-const devices = (more: string) => `
-  mount -t tmpfs -o mode=0755 tmpfs /mnt
-  for name in null zero full random urandom tty fuse; do
-    touch /mnt/$name
-    mount --bind /dev/$name /mnt/$name
-  done
-  mkdir -m 1777 /mnt/shm /mnt/pts /mnt/mqueue
-  mount --bind /dev/shm /mnt/shm
-  ${more}
-  mount --rbind /mnt /dev`;
+/** With FUSE, so that the tier is the best one. */
+const devices = (more: string) => privateDevices(`${hostFuse} ${more}`);
 
 /** A /proc/sys/kernel with these files alone. */
 const sysctls = (files: Record<string, string>) => `

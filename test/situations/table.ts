@@ -1,3 +1,4 @@
+import { privateDevices } from '../e2e/support/devices.js';
 import type { Profile } from '../e2e/support/profile.js';
 import type { Promised } from './support/agreement.js';
 import { bubblewrap, podman } from './support/containers.js';
@@ -29,17 +30,7 @@ const plain: Situation[] = [
 ];
 
 /** A device directory without what it is not given. */
-const devices = (more: string) =>
-  changing(`
-    mount -t tmpfs -o mode=0755 tmpfs /mnt
-    for name in null zero full random urandom tty; do
-      touch /mnt/$name
-      mount --bind /dev/$name /mnt/$name
-    done
-    mkdir -m 1777 /mnt/shm /mnt/pts /mnt/mqueue
-    mount --bind /dev/shm /mnt/shm
-    ${more}
-    mount --rbind /mnt /dev`);
+const devices = (more: string) => changing(privateDevices(more));
 
 const fuse: Situation[] = [
   { name: 'there is no /dev/fuse', expected: both('extract'), outside: () => devices('') },
