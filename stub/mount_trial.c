@@ -52,11 +52,11 @@ int mount_trial_bind(struct fault *fault)
 	return 0;
 }
 
-int mount_trial_overlay(bool user_namespace, struct fault *fault)
+int mount_trial_overlay(struct fault *fault)
 {
 	static const char *const names[] = {"lower", "lower/below", "lower/gone", "upper", "work", "root"};
-	const char *options = user_namespace ? "lowerdir=lower,upperdir=upper,workdir=work,userxattr"
-	                                     : "lowerdir=lower,upperdir=upper,workdir=work";
+	const char *options = namespaces_inner() ? "lowerdir=lower,upperdir=upper,workdir=work,userxattr"
+	                                         : "lowerdir=lower,upperdir=upper,workdir=work";
 	if (make_directories(names, sizeof names / sizeof *names, fault) != 0)
 		return -1;
 	if (mount("overlay", "root", "overlay", 0, options) != 0)

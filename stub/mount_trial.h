@@ -3,8 +3,6 @@
 #ifndef RUNDLE_MOUNT_TRIAL_H
 #define RUNDLE_MOUNT_TRIAL_H
 
-#include <stdbool.h>
-
 #include "fault.h"
 
 /* All return 0, or -1 with a fault and, as the hint, what forbids it.
@@ -17,7 +15,7 @@ int mount_trial_bind(struct fault *fault);
 
 /* Mount an overlay on directories of the tmpfs, create there what was not, remove what is below, and put
  * something in its place, as a writable root in tier `mount` lets a program do. */
-int mount_trial_overlay(bool user_namespace, struct fault *fault);
+int mount_trial_overlay(struct fault *fault);
 
 /* Make the tmpfs the root directory. The last step: nothing of the host is left. */
 int mount_trial_pivot(struct fault *fault);

@@ -28,7 +28,7 @@ static void try_in_child(const struct namespace_trial *trial, int end)
 	if (finding.result == 0 && (trial->overlay || trial->root))
 		finding.result = mount_trial_begin(fault);
 	if (finding.result == 0 && trial->overlay)
-		finding.result = mount_trial_overlay(namespaces_inner(), fault);
+		finding.result = mount_trial_overlay(fault);
 	if (finding.result == 0 && trial->root)
 		finding.result = mount_trial_bind(fault);
 	if (finding.result == 0 && trial->root)

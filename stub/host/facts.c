@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "host/read.h"
+#include "namespaces.h"
 
-/* Inode numbers of the first namespaces, include/linux/proc_ns.h. */
+/* Inode number of the first one, include/linux/proc_ns.h. */
 #define FIRST_PID_NAMESPACE 0xEFFFFFFCUL
-#define FIRST_USER_NAMESPACE 0xEFFFFFFDUL
 
 /* The traces that container engines leave: a file, a variable of the environment, or a word in the cgroup of
  * pid 1. */
@@ -45,10 +45,10 @@ static const struct {
     {"0xd4f", "Neoverse V2"}, {"0x001", "A64FX"},       {"0xac3", "Ampere-1"},
 };
 
-static bool other_namespace(const char *path, unsigned long first)
+static bool in_pid_namespace(void)
 {
 	struct stat status;
-	return stat(path, &status) == 0 && status.st_ino != first;
+	return stat("/proc/self/ns/pid", &status) == 0 && status.st_ino != FIRST_PID_NAMESPACE;
 }
 
 static void find_kind(struct host_facts *facts)
@@ -66,9 +66,7 @@ static void find_kind(struct host_facts *facts)
 	else if (strcasestr(facts->kernel, "microsoft") != NULL || strstr(facts->kernel, "WSL") != NULL ||
 	         access("/run/WSL", F_OK) == 0 || access("/proc/sys/fs/binfmt_misc/WSLInterop", F_OK) == 0)
 		facts->kind = "wsl2";
-	else if (facts->container != NULL || own ||
-	         other_namespace("/proc/self/ns/pid", FIRST_PID_NAMESPACE) ||
-	         other_namespace("/proc/self/ns/user", FIRST_USER_NAMESPACE))
+	else if (facts->container != NULL || own || in_pid_namespace() || namespaces_inner())
 		facts->kind = "container";
 	else if ((host_read_field("/proc/cpuinfo", "flags", flags, sizeof flags) &&
 	          strstr(flags, " hypervisor") != NULL) ||

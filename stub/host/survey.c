@@ -88,7 +88,7 @@ static void walk(void *context)
 		return;
 	TRY(SURVEY_REMOUNT, remount(FAULT(SURVEY_REMOUNT)));
 	TRY(SURVEY_FUSE, mount_fuse(FAULT(SURVEY_FUSE)));
-	TRY(SURVEY_OVERLAY, mount_trial_overlay(namespaces_inner(), FAULT(SURVEY_OVERLAY)));
+	TRY(SURVEY_OVERLAY, mount_trial_overlay(FAULT(SURVEY_OVERLAY)));
 	TRY(SURVEY_PIVOT, mount_trial_pivot(FAULT(SURVEY_PIVOT)));
 }
 
