@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, test } from 'vitest';
 import { profiles } from '../e2e/support/profile.js';
-import { endProcesses, hostMounts } from '../e2e/support/traces.js';
+import { endProcesses, mountsOf } from '../e2e/support/traces.js';
 import { compare } from './support/compare.js';
 import { makeScene, type Scene } from './support/situation.js';
 import { groups } from './table.js';
@@ -11,7 +11,7 @@ let mounts: string[];
 
 beforeAll(() => {
   scene = makeScene();
-  mounts = hostMounts();
+  mounts = mountsOf(scene);
 });
 
 afterEach(() => endProcesses(scene));

@@ -52,12 +52,18 @@ export function serversOf(place: Workplace): number[] {
     .map(({ pid }) => pid);
 }
 
-/** Mounts of the host by which a start would show, as lines of mountinfo. */
-export function hostMounts(): string[] {
-  // Other tests mount below their own temporary directories and go again.
+/** Where programs that other tests run (mmdebstrap, podman, buildah) mount and unmount at any time. */
+const ofOthers = /^\/(tmp|var\/tmp|dev\/shm|run\/containers|run\/netns|var\/lib\/containers)\//;
+
+/** Mounts of the host by which a start of `place` would show, as lines of mountinfo. */
+export function mountsOf(place: Workplace): string[] {
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
-    .filter((line) => line !== '' && !/^\S+ \S+ \S+ \S+ \S*\/rundle-\S*/.test(line));
+    .filter((line) => {
+      const point = line.split(' ')[4];
+      if (point === undefined) return false;
+      return point.startsWith(`${place.directory}/`) || !ofOthers.test(point);
+    });
 }
 
 /** Files by which a start would show. A launcher that is kept for the next start is not a leftover. */
@@ -83,7 +89,7 @@ export interface Traces {
 
 /** What is there before any start. */
 export function tracesBefore(place: Workplace): Traces {
-  return { files: filesOf(place), mounts: hostMounts() };
+  return { files: filesOf(place), mounts: mountsOf(place) };
 }
 
 /** Wait until nothing is there that was not there before; returns what still is after `limit` ms. */
@@ -97,7 +103,7 @@ export async function goneExcept(
     const left = [
       ...processesOf(place).map(({ pid, command }) => `process ${pid}: ${command}`),
       ...filesOf(place).filter((path) => !before.files.includes(path)),
-      ...hostMounts().filter((line) => !before.mounts.includes(line)),
+      ...mountsOf(place).filter((line) => !before.mounts.includes(line)),
     ];
     if (left.length === 0 || Date.now() > end) return left;
     await sleep(10);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { type Outcome, type Profile, runAs } from '../../e2e/support/profile.js';
-import { hostMounts, processesOf } from '../../e2e/support/traces.js';
+import { mountsOf, processesOf } from '../../e2e/support/traces.js';
 import { modesIn, promised, started, witness } from './agreement.js';
 import type { Scene, Situation } from './situation.js';
 
@@ -35,7 +35,7 @@ async function remains(scene: Scene, mounts: readonly string[]): Promise<string[
     const found = [
       ...scene.left(),
       ...processesOf(scene).map(({ pid, command }) => `process ${pid}: ${command}`),
-      ...hostMounts().filter((line) => !mounts.includes(line)),
+      ...mountsOf(scene).filter((line) => !mounts.includes(line)),
     ];
     if (found.length === 0 || Date.now() > end) return found;
     await sleep(10);
