@@ -125,6 +125,7 @@ async function build(
   const platforms = orderPlatforms(request.platforms, request.source);
   await checkOutput(request.output, request.force);
   return withTemporaryDirectory(async (spoolDirectory) => {
+    // Its threads load their compressor while the source is looked for.
     const early = new EarlyPacking({ ...expected, workers: context.workers });
     try {
       const images = await loadImages(request, platforms, change, {
@@ -141,6 +142,8 @@ async function build(
       const buildTime = context.sourceDateEpoch ?? 0;
       const making = images[0]?.making;
       const payload = payloadOptions(request.payload, making);
+      const isAsExpected = early.fits(payload);
+      if (!isAsExpected) await early.close();
       const { root, trees, omissions } = joinImages(images, buildTime);
       return await assembleBundle({
         output: request.output,
@@ -155,7 +158,7 @@ async function build(
             ...payload,
             reuse: request.payload.reuse,
             workers: context.workers,
-            ...(early.fits(payload) && { early }),
+            ...(isAsExpected && { early }),
             buildTime,
             rawFirst: images.flatMap((image) => image.startupFiles),
             onProgress: (done, total) => progress.update('packing', done, total),

@@ -1,10 +1,21 @@
 import { availableParallelism } from 'node:os';
-import { type BlockRequest, type PackedBlocks, storedSize } from './job.js';
-import { fragmentLevel } from './options.js';
+import { type BlockRequest, type PackedBlocks, storedSize, type WorkerSetup } from './job.js';
 import { WorkerPool } from './pool.js';
 
 /** Memory for blocks that wait for their payload, in bytes. */
-const MEMORY = 24 * 1024 * 1024;
+const MEMORY = 32 * 1024 * 1024;
+
+/** Blocks that are remembered until there is time for them: with small blocks an image has any number. */
+const MAX_WAITING = 4096;
+
+/** Where a block is. */
+interface ReadyBlock {
+  path: string;
+  /** Bytes. */
+  offset: number;
+  /** Bytes; no more than the block size. */
+  length: number;
+}
 
 /** How blocks are made. */
 export interface PackingSetup {
@@ -21,45 +32,29 @@ export interface PackingSetup {
  * setup alone, so that this has no influence on the payload. Must be closed.
  */
 export class EarlyPacking {
-  readonly #setup: Required<PackingSetup>;
+  readonly pool: WorkerPool;
+  readonly #setup: WorkerSetup;
   readonly #blocks = new Map<string, Promise<PackedBlocks | undefined>>();
-  #pool: WorkerPool | undefined;
+  /** Blocks that nobody has begun with, in the order in which they came. */
+  readonly #waiting = new Map<string, ReadyBlock>();
   #room = MEMORY;
 
+  /** Starts the threads. */
   constructor(setup: PackingSetup) {
-    this.#setup = { workers: availableParallelism(), ...setup };
-  }
-
-  /** The threads, started when they are needed first. */
-  get pool(): WorkerPool {
-    const { workers, blockSize, level } = this.#setup;
-    this.#pool ??= new WorkerPool(workers, {
-      blockSize,
-      level,
-      fragmentLevel: fragmentLevel(blockSize, level),
-    });
-    return this.#pool;
+    const { blockSize, level, workers = availableParallelism() } = setup;
+    this.#setup = { blockSize, level };
+    this.pool = new WorkerPool(workers, this.#setup);
   }
 
   get blockSize(): number {
     return this.#setup.blockSize;
   }
 
-  /** Packs `length` bytes of a file on disk, a block that a payload probably has, if there is a thread and memory for it. Never throws. */
-  add({ path, offset, length }: { path: string; offset: number; length: number }): void {
-    if (this.#room < length || this.pool.isBusy) return;
-    // Until it is known how small the block becomes.
-    this.#room -= length;
-    const data = { kind: 'file' as const, path };
-    const pieces = [{ at: 0, length, data, offset, file: 0 }];
-    const made = this.pool.pack([{ length, pieces, sparse: true, compress: true }]).then(
-      (packed) => {
-        this.#room += length - packed.data.length;
-        return packed;
-      },
-      () => undefined,
-    );
-    this.#blocks.set(keyOf(path, offset, length), made);
+  /** Packs `length` bytes of a file on disk, a block that a payload probably has, when there is a thread and memory for it. Never throws. */
+  add({ path, offset, length }: ReadyBlock): void {
+    if (this.#waiting.size === MAX_WAITING) return;
+    this.#waiting.set(keyOf(path, offset, length), { path, offset, length });
+    this.#packNext();
   }
 
   /** Whether blocks are made in this way. */
@@ -69,6 +64,8 @@ export class EarlyPacking {
 
   /** As the pool's `pack`, with what is there already. */
   async pack(blocks: readonly BlockRequest[]): Promise<PackedBlocks> {
+    // Every thread has work now, in the order in which it is needed.
+    this.#waiting.clear();
     const taken = blocks.map((block) => this.#take(block));
     if (taken.every((block) => block === undefined)) return this.pool.pack(blocks);
     const early = await Promise.all(taken);
@@ -79,8 +76,35 @@ export class EarlyPacking {
 
   /** Ends all threads. */
   async close(): Promise<void> {
+    this.#waiting.clear();
     this.#blocks.clear();
-    await this.#pool?.close();
+    await this.pool.close();
+  }
+
+  #packNext(): void {
+    for (const [key, { path, offset, length }] of this.#waiting) {
+      if (this.#room < length || this.pool.isBusy) return;
+      this.#waiting.delete(key);
+      // Until it is known how small the block becomes.
+      this.#room -= length;
+      const data = { kind: 'file' as const, path };
+      const pieces = [{ at: 0, length, data, offset, file: 0 }];
+      const made = this.pool.pack([{ length, pieces, sparse: true, compress: true }]);
+      this.#blocks.set(
+        key,
+        made.then(
+          (packed) => {
+            this.#room += length - packed.data.length;
+            this.#packNext();
+            return packed;
+          },
+          () => {
+            this.#room += length;
+            return undefined;
+          },
+        ),
+      );
+    }
   }
 
   #take({

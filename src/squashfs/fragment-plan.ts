@@ -43,14 +43,7 @@ export class FragmentPlan {
     this.#numbers.set(block, this.#number([layout]));
     const length = block.size ?? 0;
     const pieces = [{ at: 0, length, data: block, offset: 0, file: number }];
-    const request = {
-      length,
-      pieces,
-      sparse: false,
-      compress: true,
-      fragment: true as const,
-      copy: block,
-    };
+    const request = { length, pieces, sparse: false, compress: true, copy: block };
     yield { request, layout: undefined };
   }
 
@@ -64,10 +57,8 @@ export class FragmentPlan {
     const { layouts, pieces, length } = this.#filling;
     this.#filling = undefined;
     this.#number(layouts);
-    yield {
-      request: { length, pieces, sparse: false, compress: true, fragment: true as const },
-      layout: undefined,
-    };
+    const request = { length, pieces, sparse: false, compress: true };
+    yield { request, layout: undefined };
   }
 
   #number(layouts: readonly FileLayout[]): number {

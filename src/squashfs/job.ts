@@ -24,8 +24,6 @@ export interface BlockRequest extends Content {
   sparse: boolean;
   /** False stores the bytes as they are. */
   compress: boolean;
-  /** The block holds the ends of several files, or small ones. */
-  fragment?: true;
   /** A block of an image that has these bytes in the form wanted: it is copied. */
   copy?: StoredBlock;
 }
@@ -71,5 +69,4 @@ export interface WorkerSetup {
   /** Bytes. */
   blockSize: number;
   level: number;
-  fragmentLevel: number;
 }

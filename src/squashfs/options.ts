@@ -46,14 +46,6 @@ export function assertPayloadOptions(blockSize: number, level: number): void {
   }
 }
 
-/**
- * The level of fragment blocks: the next higher one, where there is one. Small files side by side gain most from it
- * (README.md).
- */
-export function fragmentLevel(blockSize: number, level: number): number {
-  return Math.min(level + 1, blockSize > LARGE_BLOCK ? MAX_LEVEL_OF_LARGE_BLOCKS : MAX_LEVEL);
-}
-
 function nearestBlockSize(blockSize: number): number {
   if (!(blockSize > MIN_BLOCK_SIZE)) return MIN_BLOCK_SIZE;
   return Math.min(MAX_BLOCK_SIZE, 2 ** Math.round(Math.log2(blockSize)));

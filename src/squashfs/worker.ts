@@ -33,10 +33,6 @@ async function prepare(job: { decoders: readonly Compressor[] }): Promise<Reply>
   return { kind: 'prepared' };
 }
 
-function levelOf(block: BlockRequest): number {
-  return block.fragment ? setup.fragmentLevel : setup.level;
-}
-
 function answer(job: Exclude<Job, { kind: 'prepare' }>): Reply {
   try {
     if (job.kind === 'pack') return pack(job.blocks, compress);
@@ -72,7 +68,7 @@ function pack(blocks: readonly BlockRequest[], compress: Compress): Reply {
       words.push(0);
       continue;
     }
-    const frame = block.compress ? compress(bytes, levelOf(block)) : bytes;
+    const frame = block.compress ? compress(bytes, setup.level) : bytes;
     const gains = frame.length < bytes.length;
     // `scratch` is used again for the next block.
     const kept = gains ? frame : blocks.length === 1 ? bytes : Uint8Array.from(bytes);

@@ -56,6 +56,37 @@ test('a block that cannot be read early is read when it is needed', () =>
     expect(payload.equals(usual)).toBe(true);
   }));
 
+test('blocks that come at once are packed one after the other, until the payload is', () =>
+  inScratch(async (scratch) => {
+    const path = join(scratch, 'contents');
+    const count = 20;
+    writeFileSync(path, text(count * BLOCK, 'a'));
+    const early = new EarlyPacking({ ...setup, workers: 1 });
+    try {
+      const { pool } = early;
+      const lengths: number[] = [];
+      const pack = pool.pack.bind(pool);
+      pool.pack = (blocks) => {
+        lengths.push(...blocks.map(({ length }) => length));
+        return pack(blocks);
+      };
+      for (let at = 0; at < count; at += 1) {
+        early.add({ path, offset: at * BLOCK, length: BLOCK });
+      }
+      expect(lengths.length).toBe(pool.capacity);
+      await expect.poll(() => lengths.length).toBe(count);
+
+      for (let at = 0; at < count; at += 1) early.add({ path, offset: at, length: BLOCK });
+      // One that is needed now goes before those that only may be.
+      await early.pack([{ length: 5, pieces: [], sparse: false, compress: true }]);
+      expect(lengths.at(-1)).toBe(5);
+      await pool.digest([]);
+      expect(lengths.length).toBe(count + pool.capacity + 1);
+    } finally {
+      await early.close();
+    }
+  }));
+
 test('memory for blocks that wait is bounded', () =>
   inScratch(async (scratch) => {
     const path = join(scratch, 'contents');
@@ -74,5 +105,5 @@ test('memory for blocks that wait is bounded', () =>
       await pool.digest([]);
     }
     await early.close();
-    expect(packed).toBe(24);
+    expect(packed).toBe(32);
   }));
