@@ -2,6 +2,7 @@ import type { Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { RundleError } from '../errors.js';
 import { algorithmOf, type Digest, digestOfHash, hashFor } from '../oci/digest.js';
+import type { Arrival } from './arrival.js';
 import { type FileRange, openFile, systemReason } from './file-range.js';
 
 const CHUNK = 1024 * 1024;
@@ -22,22 +23,35 @@ export class BlobReader {
   readonly #announced: Announced;
   readonly #where: string;
   readonly #hash: Hash | undefined;
+  readonly #arrival: Arrival | undefined;
   readonly #buffer = Buffer.allocUnsafe(CHUNK);
   #done = 0;
 
-  private constructor(handle: FileHandle, range: FileRange, announced: Announced, where: string) {
+  private constructor(
+    handle: FileHandle,
+    range: FileRange,
+    announced: Announced,
+    where: string,
+    arrival: Arrival | undefined,
+  ) {
     this.#handle = handle;
     this.#range = range;
     this.#announced = announced;
     this.#where = where;
+    this.#arrival = arrival;
     this.#hash = announced.digest && hashFor(algorithmOf(announced.digest));
   }
 
   /**
    * Opens the blob at `range`; `where` begins messages ("reading layer 2 of 3 ..."). Throws E_SOURCE when the file cannot be opened,
-   * E_DIGEST at once when the blob's length is not the announced one.
+   * E_DIGEST at once when the blob's length is not the announced one. With an `arrival` the file is still being written: `range` says what it is to be.
    */
-  static async open(range: FileRange, announced: Announced, where: string): Promise<BlobReader> {
+  static async open(
+    range: FileRange,
+    announced: Announced,
+    where: string,
+    arrival?: Arrival,
+  ): Promise<BlobReader> {
     if (announced.size !== undefined && announced.size !== range.size) {
       throw new RundleError(
         'E_DIGEST',
@@ -46,7 +60,7 @@ export class BlobReader {
       );
     }
     const { handle } = await openFile(range.path, where);
-    return new BlobReader(handle, range, announced, where);
+    return new BlobReader(handle, range, announced, where, arrival);
   }
 
   /** Bytes read so far. */
@@ -54,11 +68,15 @@ export class BlobReader {
     return this.#done;
   }
 
-  /** The next at most 1 MiB, valid until the next call; undefined at the end. Throws E_SOURCE. */
+  /** The next at most 1 MiB, valid until the next call; undefined at the end. Throws E_SOURCE, also when an arrival is lost. */
   async read(): Promise<Buffer | undefined> {
     const left = this.#range.size - this.#done;
     if (left === 0) return undefined;
-    const count = await this.#fill(Math.min(left, CHUNK));
+    const wanted = Math.min(left, CHUNK);
+    if ((await this.#arrival?.reaches(this.#done + wanted)) === false) {
+      throw new RundleError('E_SOURCE', `${this.#where}: ${this.#range.path} does not go on`);
+    }
+    const count = await this.#fill(wanted);
     if (count === 0) {
       throw new RundleError('E_SOURCE', `${this.#where}: ${this.#range.path} became shorter`);
     }

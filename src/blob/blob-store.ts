@@ -1,12 +1,15 @@
 import { join } from 'node:path';
 import { RundleError } from '../errors.js';
 import { algorithmOf, type Digest, hexOf } from '../oci/digest.js';
+import type { Arrival } from './arrival.js';
 import { type FileRange, wholeFile } from './file-range.js';
 
 /** What a blob is to the image, and its announced size in bytes: a store that has to fetch it needs to know. */
 export type BlobRole =
   | { kind: 'manifest'; size?: number }
-  | { kind: 'config' | 'layer'; size: number };
+  | { kind: 'config'; size: number }
+  /** `arrival` is told of a layer that has to be fetched, so that it can be read meanwhile. */
+  | { kind: 'layer'; size: number; arrival?: Arrival };
 
 /** Where an image's blobs are found by their digest. What it gives is not verified yet. */
 export interface BlobStore {

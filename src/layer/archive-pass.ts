@@ -1,3 +1,4 @@
+import type { Arrival } from '../blob/arrival.js';
 import { type Announced, BlobReader } from '../blob/blob-reader.js';
 import type { FileRange } from '../blob/file-range.js';
 import { type Compression, detectCompression, SNIFF_LENGTH } from './compression.js';
@@ -17,7 +18,7 @@ export interface ArchivePass<Result> {
 
 /**
  * Reads an archive from front to back, verifies its stored bytes and hands it on uncompressed to the pass that `open` makes. `onProgress` gets the number
- * of stored bytes read so far. Meant for a worker thread. Throws E_DIGEST for wrong stored bytes in place of what decoding them led to, E_FORMAT,
+ * of stored bytes read so far. With an `arrival` the file is read while it comes. Meant for a worker thread. Throws E_DIGEST for wrong stored bytes in place of what decoding them led to, E_FORMAT,
  * E_SOURCE, E_UNSUPPORTED, and what the pass throws.
  */
 export async function passThrough<Result>(
@@ -26,8 +27,9 @@ export async function passThrough<Result>(
   where: string,
   open: (compression: Compression) => ArchivePass<Result>,
   onProgress: (done: number) => void,
+  arrival?: Arrival,
 ): Promise<Result> {
-  const reader = await BlobReader.open(file, announced, where);
+  const reader = await BlobReader.open(file, announced, where, arrival);
   try {
     const first = await reader.read();
     const start = first?.subarray(0, SNIFF_LENGTH) ?? new Uint8Array(0);

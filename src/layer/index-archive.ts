@@ -1,4 +1,5 @@
 import type { Hash } from 'node:crypto';
+import type { Arrival } from '../blob/arrival.js';
 import { RundleError } from '../errors.js';
 import {
   algorithmOf,
@@ -17,7 +18,7 @@ import { TarReader } from './tar-reader.js';
 
 /**
  * Verifies, decompresses, hashes, spools and indexes one archive in a single pass. `onProgress` gets the number of stored
- * bytes read so far, `onBlock` what the job wants to be told of. Meant for a worker thread: hashing and writing block.
+ * bytes read so far, `onBlock` what the job wants to be told of. With an `arrival` the archive is read while it comes. Meant for a worker thread: hashing and writing block.
  *
  * When several things are wrong the first cause is reported: wrong stored bytes (E_DIGEST) before what decoding them led to
  * (E_FORMAT), that before a wrong diffID (E_DIGEST), and that before what the index found (E_FORMAT, E_LAYER).
@@ -26,11 +27,12 @@ export async function indexArchive(
   job: IndexJob,
   onProgress: (done: number) => void,
   onBlock: (block: ReadyBlock) => void = () => {},
+  arrival?: Arrival,
 ): Promise<ArchiveIndex> {
   const where = `reading ${job.name}`;
   const announced = { digest: job.digest, size: job.size };
   const open = (compression: Compression) => new IndexPass(job, where, compression, onBlock);
-  return passThrough(job.file, announced, where, open, onProgress);
+  return passThrough(job.file, announced, where, open, onProgress, arrival);
 }
 
 /** What happens to the uncompressed bytes. */

@@ -1,5 +1,8 @@
+import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { type ArchiveWorker, startArchiveWorker } from './archive-workers.js';
+import type { Arrival } from '../blob/arrival.js';
+import type { FileRange } from '../blob/file-range.js';
+import { type ArchiveWorker, type IndexListener, startArchiveWorker } from './archive-workers.js';
 import type { ArchiveIndex, ComingJob, ExtractJob, IndexJob, ReadyBlock } from './index-job.js';
 
 /** More threads than this only wait for the disk. */
@@ -7,7 +10,7 @@ const MAX_WORKERS = 8;
 
 /**
  * Runs `indexArchive` for every job, as many at a time as there are processors, those first whose archive is there first, and gives the results in
- * the jobs' order. `onProgress` gets stored bytes read so far, `onBlock` what jobs want to be told of. On the first error the other jobs are stopped before it is thrown, so that
+ * the jobs' order. As long as each has a processor, archives are read while they come. `onProgress` gets stored bytes read so far, `onBlock` what jobs want to be told of. On the first error the other jobs are stopped before it is thrown, so that
  * the caller may remove the spool directory. Errors as `indexArchive`, and what an archive's promise is rejected with.
  */
 export async function indexArchives(
@@ -18,14 +21,15 @@ export async function indexArchives(
   const results: ArchiveIndex[] = [];
   let next = 0;
   const workers = Array.from({ length: workersFor(jobs.length) }, startArchiveWorker);
-  const arrivals = inOrderOfArrival(jobs);
+  const arrivals = inOrderOfArrival(jobs, workers.length >= jobs.length);
   const serve = async (worker: ArchiveWorker) => {
     for (let turn = arrivals[next++]; turn !== undefined; turn = arrivals[next++]) {
-      const { index, job } = await turn;
-      results[index] = await worker.index(job, {
-        onProgress: (done) => onProgress(job, done),
-        onBlock,
-      });
+      const { index, job, arrival, complete } = await turn;
+      const listener = { onProgress: (done: number) => onProgress(job, done), onBlock };
+      results[index] =
+        arrival === undefined
+          ? await worker.index(job, listener)
+          : await follow(worker, job, arrival, complete, listener);
     }
   };
   try {
@@ -67,18 +71,50 @@ function workersFor(jobs: number): number {
   return Math.min(jobs, availableParallelism(), MAX_WORKERS);
 }
 
-/** A promise for the job whose archive is there first, one for the second, and so on. */
-function inOrderOfArrival(jobs: readonly ComingJob[]): Promise<{ index: number; job: IndexJob }>[] {
-  type Place = Parameters<
-    ConstructorParameters<typeof Promise<{ index: number; job: IndexJob }>>[0]
-  >;
+/**
+ * Indexes an archive while it comes. When that fails, for whatever reason, it is indexed once more when it is complete: the download may have begun anew
+ * because what came was wrong. Then its contents go to another file, since blocks of the first one may be packed already.
+ */
+async function follow(
+  worker: ArchiveWorker,
+  job: IndexJob,
+  arrival: Arrival,
+  complete: Promise<FileRange>,
+  listener: IndexListener,
+): Promise<ArchiveIndex> {
+  const index = await worker.index(job, listener, arrival).catch(() => undefined);
+  const file = await complete;
+  if (index !== undefined) return { ...index, file };
+  const { spool } = job;
+  if (spool === undefined) return worker.index({ ...job, file }, listener);
+  await rm(spool, { force: true }).catch(() => undefined);
+  return worker.index({ ...job, file, spool: `${spool}.complete` }, listener);
+}
+
+/** A job that can be begun with: its archive is complete, or there is an `arrival`. */
+interface Turn {
+  index: number;
+  job: IndexJob;
+  arrival?: Arrival;
+  complete: Promise<FileRange>;
+}
+
+/** A promise for the job that can be begun with first, one for the second, and so on. `follow`: whether what is on its way is enough. */
+function inOrderOfArrival(jobs: readonly ComingJob[], follow: boolean): Promise<Turn>[] {
+  type Place = Parameters<ConstructorParameters<typeof Promise<Turn>>[0]>;
   const free: Place[] = [];
-  const turns = jobs.map(
-    () => new Promise<{ index: number; job: IndexJob }>((...place) => free.push(place)),
-  );
-  for (const [index, job] of jobs.entries()) {
-    Promise.resolve(job.file).then(
-      (file) => free.shift()?.[0]({ index, job: { ...job, file } }),
+  const turns = jobs.map(() => new Promise<Turn>((...place) => free.push(place)));
+  for (const [index, { file, arrival, ...job }] of jobs.entries()) {
+    const complete = Promise.resolve(file);
+    const starts = [complete.then((file): Turn => ({ index, job: { ...job, file }, complete }))];
+    if (follow && arrival !== undefined) {
+      const begun = arrival.begun().then((range): Turn => {
+        return { index, job: { ...job, file: range }, arrival, complete };
+      });
+      starts.push(begun);
+    }
+    Promise.race(starts).then(
+      (turn) => free.shift()?.[0](turn),
       (error: unknown) => free.shift()?.[1](error),
     );
   }

@@ -1,3 +1,4 @@
+import type { Arrival } from '../blob/arrival.js';
 import type { FileRange } from '../blob/file-range.js';
 import type { Digest } from '../oci/digest.js';
 import type { ByteRange } from '../tree/layer-contents.js';
@@ -30,8 +31,11 @@ export interface ReadyBlock {
   length: number;
 }
 
-/** A job whose archive may still be on its way. */
-export type ComingJob = Omit<IndexJob, 'file'> & { file: FileRange | Promise<FileRange> };
+/** A job whose archive may still be on its way; with an `arrival` it can be read meanwhile. */
+export type ComingJob = Omit<IndexJob, 'file'> & {
+  file: FileRange | Promise<FileRange>;
+  arrival?: Arrival | undefined;
+};
 
 /** What is known of an archive afterwards. */
 export interface ArchiveIndex {

@@ -1,3 +1,4 @@
+import type { Arrival } from '../blob/arrival.js';
 import type { BlobRole, BlobStore } from '../blob/blob-store.js';
 import type { FileRange } from '../blob/file-range.js';
 import { isRundleError, RundleError } from '../errors.js';
@@ -99,30 +100,42 @@ export class RegistryStore implements BlobStore {
       const wanted = { digest };
       return this.#keep(await this.#anywhere((session) => fetchDocument(session, wanted, where)));
     }
-    const { kind, size } = role;
-    if (kind === 'config') return this.#fetch({ digest, size, where });
+    if (role.kind === 'config') return this.#fetch({ digest, size: role.size, where });
+    const { size, arrival } = role;
     const { onDownload } = this.#context;
     const onProgress = (done: number) => onDownload?.(digest, done, size);
     onProgress(0);
-    return this.#inTurn(() => this.#fetch({ digest, size, where, onProgress }));
+    return this.#inTurn(() => this.#fetch({ digest, size, where, onProgress, arrival }));
   }
 
-  async #fetch(request: {
+  async #fetch(wanted: {
     digest: Digest;
     size: number;
     where: string;
     onProgress?: (done: number) => void;
+    arrival?: Arrival | undefined;
   }): Promise<FileRange> {
-    const { digest, size, onProgress } = request;
+    const { digest, size, where, onProgress, arrival } = wanted;
     this.#abort.signal.throwIfAborted();
     const place = await this.#context.cache.begin(digest, size, this.#abort.signal);
     if ('offset' in place) {
       onProgress?.(size);
       return place;
     }
+    const request = {
+      digest,
+      size,
+      where,
+      onProgress: (done: number) => {
+        onProgress?.(done);
+        arrival?.advance(done);
+      },
+    };
+    arrival?.begin(place.path, size);
     try {
       await this.#anywhere((session) => downloadBlob(session, this.#connections, place, request));
     } catch (error) {
+      arrival?.lose();
       if (isRundleError(error, 'E_DIGEST')) await place.discard();
       else await place.keep();
       throw error;

@@ -1,3 +1,4 @@
+import { Arrival } from '../blob/arrival.js';
 import type { BlobStore } from '../blob/blob-store.js';
 import { RundleError } from '../errors.js';
 import type { ParsedConfig } from '../oci/config.js';
@@ -67,10 +68,11 @@ function locateLayers(
     refuseUnusable(mediaType, names[index] ?? where);
   }
   return layers.map(({ digest, size }, index) => {
-    const file = store.locate(digest, names[index] ?? where, { kind: 'layer', size });
+    const arrival = new Arrival();
+    const file = store.locate(digest, names[index] ?? where, { kind: 'layer', size, arrival });
     // Who waits for it may have failed on another one before.
     file.catch(() => undefined);
-    return { file, digest, size, diffId: diffIds[index], label: digest };
+    return { file, arrival, digest, size, diffId: diffIds[index], label: digest };
   });
 }
 

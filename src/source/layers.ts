@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import type { Arrival } from '../blob/arrival.js';
 import type { FileRange } from '../blob/file-range.js';
 import { indexArchives } from '../layer/index-archives.js';
 import type { ArchiveIndex, ComingJob, IndexJob } from '../layer/index-job.js';
@@ -14,6 +15,8 @@ import type { SourceContext } from './transport.js';
 export interface LayerFile {
   /** A promise for one that is still being fetched: then it has digest, size and label. */
   file: FileRange | Promise<FileRange>;
+  /** Is told of it while it is being fetched. */
+  arrival?: Arrival;
   /** What the manifest says of the stored bytes; undefined where there is none. */
   digest?: Digest | undefined;
   size?: number | undefined;
@@ -124,8 +127,8 @@ function largestOf(jobs: readonly LayerJob[]): LayerJob | undefined {
 }
 
 function jobOf(layer: LayerFile, index: number, count: number): LayerJob {
-  const { file, digest, size, diffId, label } = layer;
+  const { file, arrival, digest, size, diffId, label } = layer;
   const position = count === 1 ? 'the layer' : `layer ${index + 1} of ${count}`;
   const name = label ?? ('path' in file ? file.path : digest);
-  return { name: `${position} (${name})`, file, digest, size, diffId };
+  return { name: `${position} (${name})`, file, arrival, digest, size, diffId };
 }
