@@ -30,7 +30,8 @@ export async function trustedCertificates(
   const found = [...rootCertificates, ...extra];
   if (file) found.push(await readCertificates(file, 'SSL_CERT_FILE'));
   for (const directory of (directories ?? '').split(':').filter((path) => path !== '')) {
-    found.push(...(await readDirectory(directory)));
+    const known = new Set(found.flatMap(certificatesIn));
+    found.push(...(await readDirectory(directory, known)));
   }
   if (!file && !directories) found.push(...(await readSystemFile()));
   const node = environment.NODE_EXTRA_CA_CERTS;
@@ -77,13 +78,17 @@ function hasCertificate(text: string): boolean {
   }
 }
 
-/** As OpenSSL and Go: what is no certificate is passed over, and so is a directory that is not there. */
-async function readDirectory(directory: string): Promise<string[]> {
+/**
+ * As OpenSSL and Go: what is no certificate is passed over, and so is a directory that is not there. Looking closely at one takes its time, and a directory
+ * mostly has the `known` ones, each under two names.
+ */
+async function readDirectory(directory: string, known: ReadonlySet<string>): Promise<string[]> {
   const names = await readdir(directory).catch(() => []);
   const texts = names
     .slice(0, MAX_FILES)
     .map((name) => readFile(join(directory, name), 'latin1').catch(() => ''));
-  return (await Promise.all(texts)).filter(hasCertificate);
+  const found = new Set((await Promise.all(texts)).flatMap(certificatesIn));
+  return [...found].filter((text) => known.has(text) || hasCertificate(text));
 }
 
 async function readSystemFile(): Promise<string[]> {

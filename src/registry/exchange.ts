@@ -101,11 +101,12 @@ export class Connections {
     const key = JSON.stringify([proxy?.href, url.protocol, insecure]);
     const known = this.#agents.get(key);
     if (known !== undefined) return known;
-    const usesTls = url.protocol === 'https:' || proxy?.protocol === 'https:';
+    // Reading the certificates takes longer than most requests.
+    const verifies = proxy?.protocol === 'https:' || (url.protocol === 'https:' && !insecure);
     const connect = {
       timeout: this.patience.connect,
       autoSelectFamilyAttemptTimeout: EACH_ADDRESS,
-      ...(usesTls && { secureContext: await this.#secureContext() }),
+      ...(verifies && { secureContext: await this.#secureContext() }),
     };
     const target = insecure ? { ...connect, rejectUnauthorized: false } : connect;
     const agent =
