@@ -89,7 +89,9 @@ function run(
     worker.on('message', onMessage);
     worker.on('error', onError);
     worker.on('exit', onExit);
-    worker.postMessage(task);
+    // One that has ended says so no more.
+    if (worker.threadId === -1) onExit();
+    else worker.postMessage(task);
   });
 }
 
