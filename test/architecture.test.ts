@@ -8,6 +8,7 @@ const source = join(root, 'src');
 /** Folders and top-level files of src/, lowest first: each may import what stands before it. */
 const LAYERS = [
   'errors.ts',
+  'schema.ts',
   'decoder',
   'tree',
   'oci',

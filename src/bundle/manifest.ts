@@ -1,8 +1,18 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import { RundleError, reasonOf } from '../errors.js';
 import type { Provenance } from '../oci/provenance.js';
+import {
+  count,
+  type Fault,
+  integer,
+  list,
+  object,
+  record,
+  type Schema,
+  validate,
+} from '../schema.js';
 import type { Omission } from '../tree/node.js';
-import { ARCHITECTURES } from './architecture.js';
+import { ARCHITECTURES, type Architecture } from './architecture.js';
 import { damaged } from './damage.js';
 import { encodeJsonBytes, jsonBytesSchema } from './json-bytes.js';
 
@@ -15,121 +25,138 @@ export const OMISSION_LIMIT = 10_000;
 /** Most bytes that the listed omissions take, so that long paths cannot fill the manifest. */
 const OMISSION_BYTES = 1 << 20;
 
-const count = z.int().nonnegative();
-const hex256 = z.string().regex(/^[0-9a-f]{64}$/);
-const architecture = z.enum(ARCHITECTURES);
+const name = v.pipe(v.string(), v.minLength(1));
+const hex256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+const architecture = v.picklist(ARCHITECTURES);
 
-const provenanceSchema: z.ZodType<Provenance> = z.object({
-  transport: z.string().min(1),
-  reference: z.string().exactOptional(),
-  indexDigest: z.string().exactOptional(),
-  manifestDigest: z.string().exactOptional(),
-  configDigest: z.string().exactOptional(),
-  diffIds: z.array(z.string()),
+const provenanceSchema: Schema<Provenance> = object({
+  transport: name,
+  reference: v.exactOptional(v.string()),
+  indexDigest: v.exactOptional(v.string()),
+  manifestDigest: v.exactOptional(v.string()),
+  configDigest: v.exactOptional(v.string()),
+  diffIds: v.array(v.string()),
 });
 
 /** How an image is run, after overrides. */
-const configSchema = z.object({
-  entrypoint: z.array(jsonBytesSchema),
-  cmd: z.array(jsonBytesSchema),
+const configSchema = object({
+  entrypoint: v.array(jsonBytesSchema),
+  cmd: v.array(jsonBytesSchema),
   /** `KEY=VALUE`. */
-  env: z.array(jsonBytesSchema),
+  env: v.array(jsonBytesSchema),
   workdir: jsonBytesSchema,
-  user: z.string(),
-  stopSignal: z.string().exactOptional(),
-  exposedPorts: z.array(z.string()),
-  volumes: z.array(z.string()),
+  user: v.string(),
+  stopSignal: v.exactOptional(v.string()),
+  exposedPorts: v.array(v.string()),
+  volumes: v.array(v.string()),
 });
 
-const labelsSchema = z.record(z.string(), z.string());
+const labelsSchema = record(v.string(), v.string());
 
 /** What a bundle needs of its host. */
-const requirementSchema = z.object({
+const requirementSchema = object({
   /** As in the launch config; missing when nothing of it can be checked. */
-  text: z.string().exactOptional(),
+  text: v.exactOptional(v.string()),
   /** The variable of the image that asks for it; missing for what was asked for at build time. */
-  from: z.string().exactOptional(),
+  from: v.exactOptional(v.string()),
   /** Conditions of that variable that no host is compared with. */
-  notChecked: z.array(z.string()).exactOptional(),
+  notChecked: v.exactOptional(v.array(v.string())),
 });
 
-export type BundleRequirement = z.infer<typeof requirementSchema>;
+export type BundleRequirement = v.InferOutput<typeof requirementSchema>;
 
-const imageSchema = z.object({
+const image = {
   labels: labelsSchema,
   provenance: provenanceSchema,
   /** RFC 3339, as the image says. */
-  created: z.string().exactOptional(),
+  created: v.exactOptional(v.string()),
   config: configSchema,
-  requirements: z.array(requirementSchema).exactOptional(),
-});
+  requirements: v.exactOptional(v.array(requirementSchema)),
+};
 
-const platformSchema = z.object({
+const imageSchema = object(image);
+
+const platformSchema = object({
   arch: architecture,
   /** Its directory in the payload, and what is in there; missing when it has all of the payload. */
-  root: jsonBytesSchema.exactOptional(),
-  inodes: count.exactOptional(),
-  contentBytes: count.exactOptional(),
-  ...imageSchema.shape,
+  root: v.exactOptional(jsonBytesSchema),
+  inodes: v.exactOptional(count),
+  contentBytes: v.exactOptional(count),
+  ...image,
 });
 
-const sourceSchema = z.object({ url: z.string().min(1), sha256: hex256.exactOptional() });
+const sourceSchema = object({ url: name, sha256: v.exactOptional(hex256) });
 
 /** One program or library and its licence. */
-export const licenseSchema = z.object({
+export const licenseSchema = object({
   /** The program or library. */
-  name: z.string().min(1),
-  version: z.string().exactOptional(),
+  name,
+  version: v.exactOptional(v.string()),
   /** SPDX expression. */
-  license: z.string().min(1),
+  license: name,
   /** Where its source is. */
-  source: sourceSchema.exactOptional(),
+  source: v.exactOptional(sourceSchema),
   /** The licence itself, line by line: the launcher reads at most 4095 bytes of a string. */
-  text: z.array(z.string()),
+  text: v.array(v.string()),
 });
 
 /** What comes with an auxiliary program, of which a bundle may have one for each architecture. */
-export const programDescriptionSchema = z.object({
-  name: z.string().min(1),
-  version: z.string().min(1),
+export const programDescription = {
+  name,
+  version: name,
   /** SPDX expression. */
-  license: z.string().min(1),
+  license: name,
   source: sourceSchema,
-});
+};
 
-const programSchema = z.object({
-  ...programDescriptionSchema.shape,
+const sectionSchema = object({ size: count, sha256: hex256, unpackedSize: count });
+
+type Sections = Partial<Record<Architecture, v.InferOutput<typeof sectionSchema>>>;
+
+function areOfArchitectures(sections: object): sections is Sections {
+  return unknownKeys(sections).length === 0;
+}
+
+function unknownKeys(sections: object): string[] {
+  return Object.keys(sections).filter((key) => !v.is(architecture, key));
+}
+
+const programSchema = object({
+  ...programDescription,
   /** Its sections, of kind 6: `size` and `sha256` as in the table, `unpackedSize` of what is in the frame. */
-  sections: z.partialRecord(
-    architecture,
-    z.object({ size: count, sha256: hex256, unpackedSize: count }),
+  sections: v.pipe(
+    record(v.string(), sectionSchema),
+    v.guard(areOfArchitectures, ({ input }) => {
+      const unknown = unknownKeys(input);
+      return `Unrecognized key${unknown.length > 1 ? 's' : ''}: "${unknown.join('", "')}"`;
+    }),
   ),
 });
 
-const schema = z.object({
+const schema = object({
   /** Version of this document. */
-  schema: z.literal(1),
+  schema: v.literal(1),
   /** Version of the rundle that made the bundle. */
-  rundle: z.string().min(1),
+  rundle: name,
   /** Short name: the output's base name without `.run`. */
   name: jsonBytesSchema,
-  description: z.string().exactOptional(),
+  description: v.exactOptional(v.string()),
   labels: labelsSchema,
-  architectures: z.array(architecture).min(1),
+  architectures: v.pipe(v.array(architecture), v.minLength(1)),
   provenance: provenanceSchema,
   /** RFC 3339, as the image says. */
-  created: z.string().exactOptional(),
+  created: v.exactOptional(v.string()),
   config: configSchema,
-  requirements: z.array(requirementSchema).exactOptional(),
+  requirements: v.exactOptional(v.array(requirementSchema)),
   /** With several architectures: the image of each, in their order. What stands outside is then that of the first. */
-  platforms: z.array(platformSchema).min(2).exactOptional(),
+  platforms: v.exactOptional(v.pipe(v.array(platformSchema), v.minLength(2))),
   /** What was changed when the bundle was built, one line each; holds no path of the building machine. */
-  overrides: z.array(z.string()),
-  payload: z.object({
+  overrides: v.array(v.string()),
+  payload: object({
     /** Bytes of an uncompressed SquashFS block. */
     blockSize: count,
     /** zstd compression level. */
-    level: z.int(),
+    level: integer,
     inodes: count,
     /** Bytes of the regular files. */
     contentBytes: count,
@@ -137,30 +164,30 @@ const schema = z.object({
     duplicateBytes: count,
   }),
   /** What the image has and the payload cannot hold. */
-  omissions: z.array(z.object({ path: jsonBytesSchema, what: z.string() })).max(OMISSION_LIMIT),
+  omissions: list(object({ path: jsonBytesSchema, what: v.string() }), OMISSION_LIMIT),
   /** All omissions, also those that are not listed. */
   omissionCount: count,
-  launchers: z.array(z.object({ arch: architecture, size: count, sha256: hex256 })),
+  launchers: v.array(object({ arch: architecture, size: count, sha256: hex256 })),
   /** Auxiliary programs. */
-  programs: z.array(programSchema).exactOptional(),
+  programs: v.exactOptional(v.array(programSchema)),
   /** Of the launchers and the auxiliary programs, and of what is linked into them; the image's own are not known. */
-  licenses: z.array(licenseSchema).exactOptional(),
+  licenses: v.exactOptional(v.array(licenseSchema)),
 });
 
 /** What people and tools read about a bundle; the launcher does not need it. */
-export type Manifest = z.infer<typeof schema>;
+export type Manifest = v.InferOutput<typeof schema>;
 
 /** What it says of a licence. */
-export type License = z.infer<typeof licenseSchema>;
+export type License = v.InferOutput<typeof licenseSchema>;
 
 /** What it says of an auxiliary program. */
-export type ProgramManifest = z.infer<typeof programSchema>;
+export type ProgramManifest = v.InferOutput<typeof programSchema>;
 
 /** What it says of an image. */
-export type ImageManifest = z.infer<typeof imageSchema>;
+export type ImageManifest = v.InferOutput<typeof imageSchema>;
 
 /** What it says of one of several. */
-export type PlatformManifest = z.infer<typeof platformSchema>;
+export type PlatformManifest = v.InferOutput<typeof platformSchema>;
 
 /** The listed omissions, bounded in number and bytes, and the number of all. In the order given. */
 export function listOmissions(
@@ -181,11 +208,11 @@ export function listOmissions(
  * not follow the schema, E_UNSUPPORTED for more than 16 MiB.
  */
 export function encodeManifest(manifest: Manifest): Buffer {
-  const checked = schema.safeParse(manifest);
-  if (!checked.success) {
-    throw new RundleError('E_FORMAT', `writing the manifest: ${firstIssue(checked.error)}`);
+  const checked = validate(schema, manifest);
+  if (!checked.valid) {
+    throw new RundleError('E_FORMAT', `writing the manifest: ${firstOf(checked.faults)}`);
   }
-  const { platforms, ...rest } = checked.data;
+  const { platforms, ...rest } = checked.value;
   const sorted = {
     ...sortLabels(rest),
     ...(platforms && { platforms: platforms.map(sortLabels) }),
@@ -214,14 +241,13 @@ export function decodeManifest(bytes: Uint8Array, where: string): Manifest {
   } catch (error) {
     throw damaged(where, `the manifest is damaged: ${reasonOf(error)}`);
   }
-  const parsed = schema.safeParse(document);
-  if (!parsed.success) {
-    throw damaged(where, `the manifest is damaged: ${firstIssue(parsed.error)}`);
+  const parsed = validate(schema, document);
+  if (!parsed.valid) {
+    throw damaged(where, `the manifest is damaged: ${firstOf(parsed.faults)}`);
   }
-  return parsed.data;
+  return parsed.value;
 }
 
-function firstIssue(error: z.ZodError): string {
-  const issue = error.issues[0];
-  return issue === undefined ? 'it has no known form' : `${issue.path.join('.')}: ${issue.message}`;
+function firstOf([fault]: readonly [Fault, ...Fault[]]): string {
+  return `${fault.path}: ${fault.reason}`;
 }

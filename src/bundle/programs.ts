@@ -2,24 +2,25 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
+import * as v from 'valibot';
 import { RundleError, reasonOf } from '../errors.js';
+import { integer, listFaults, object, validate } from '../schema.js';
 import type { Architecture } from './architecture.js';
 import {
   type License,
   licenseSchema,
   type ProgramManifest,
-  programDescriptionSchema,
+  programDescription,
 } from './manifest.js';
 
 /** Most bytes that an auxiliary program has; the launcher refuses a bigger one. */
 export const PROGRAM_LIMIT = 4 << 20;
 
 /** What stub/proot/pack.mjs writes beside the program. */
-const descriptionSchema = z.object({
-  ...programDescriptionSchema.shape,
-  unpackedSize: z.int().positive().max(PROGRAM_LIMIT),
-  licenses: z.array(licenseSchema),
+const descriptionSchema = object({
+  ...programDescription,
+  unpackedSize: v.pipe(integer, v.gtValue(0), v.maxValue(PROGRAM_LIMIT)),
+  licenses: v.array(licenseSchema),
 });
 
 /** PRoot for one architecture, as it goes into a bundle. */
@@ -29,7 +30,7 @@ export interface AuxiliaryProgram {
   frame: Buffer;
   /** Of the frame: 64 lower-case hex digits. */
   sha256: string;
-  description: z.infer<typeof descriptionSchema>;
+  description: v.InferOutput<typeof descriptionSchema>;
 }
 
 /** Where `npm run launchers` puts auxiliary programs: `ARCH/proot.zst` and `ARCH/proot.json`. */
@@ -53,7 +54,10 @@ export async function loadProot(
     });
     if (frame === undefined) return undefined;
     const text = await readFile(join(directory, architecture, 'proot.json'), 'utf8');
-    const description = descriptionSchema.parse(JSON.parse(text));
+    const validated = validate(descriptionSchema, JSON.parse(text));
+    if (!validated.valid)
+      throw new Error(`proot.json: ${listFaults(validated.faults, 'document')}`);
+    const description = validated.value;
     if (contentSize(frame) !== description.unpackedSize) {
       throw new Error(`it is not a zstd frame of ${description.unpackedSize} bytes`);
     }

@@ -1,13 +1,14 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import type { Credentials } from '../registry/access.js';
+import { object, record, validate } from '../schema.js';
 import { askHelper } from './credential-helper.js';
 import type { Environment } from './locations.js';
 import { matchingKeys, serverName } from './registry-key.js';
 import { readSecretFile, unusable } from './secret-file.js';
 
-const text = z.string().nullish();
+const text = v.nullish(v.string());
 
-const entrySchema = z.object({
+const entrySchema = object({
   auth: text,
   username: text,
   password: text,
@@ -15,13 +16,13 @@ const entrySchema = z.object({
   registrytoken: text,
 });
 
-const fileSchema = z.object({
-  auths: z.record(z.string(), entrySchema.nullish()).nullish(),
-  credHelpers: z.record(z.string(), z.string()).nullish(),
+const fileSchema = object({
+  auths: v.nullish(record(v.string(), v.nullish(entrySchema))),
+  credHelpers: v.nullish(record(v.string(), v.string())),
   credsStore: text,
 });
 
-type AuthEntry = z.infer<typeof entrySchema>;
+type AuthEntry = v.InferOutput<typeof entrySchema>;
 
 /** Whose credentials are looked for. */
 export interface Wanted {
@@ -66,16 +67,16 @@ export async function fromAuthFile(
   return file.credsStore ? ask(file.credsStore, 'credsStore') : undefined;
 }
 
-function parse(content: string, path: string): z.infer<typeof fileSchema> {
+function parse(content: string, path: string): v.InferOutput<typeof fileSchema> {
   let json: unknown;
   try {
     json = JSON.parse(content);
   } catch {
     throw unusable(path, 'it is not JSON');
   }
-  const result = fileSchema.safeParse(json);
-  if (result.success) return result.data;
-  const fields = result.error.issues.map((issue) => issue.path.join('.') || 'the whole');
+  const result = validate(fileSchema, json);
+  if (result.valid) return result.value;
+  const fields = result.faults.map((fault) => fault.path || 'the whole');
   throw unusable(path, `${fields.slice(0, 3).join(', ')} is not what it should be`);
 }
 

@@ -1,7 +1,8 @@
 import { type ExecFileException, execFile } from 'node:child_process';
-import { z } from 'zod';
+import * as v from 'valibot';
 import { RundleError } from '../errors.js';
 import type { Credentials } from '../registry/access.js';
+import { object, validate } from '../schema.js';
 import type { Environment } from './locations.js';
 
 /** Long enough for somebody to type a passphrase. Milliseconds. */
@@ -14,7 +15,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
 /** What helpers of Docker's own library print, with exit status 1, when they have nothing. */
 const NOTHING = 'credentials not found in native keychain';
 
-const answer = z.object({ Username: z.string(), Secret: z.string() });
+const answer = object({ Username: v.string(), Secret: v.string() });
 
 /** A helper, and the file that names it. */
 export interface CredentialHelper {
@@ -60,11 +61,11 @@ export async function askHelper(
       `see what it says: printf %s ${server} | ${program} get`,
     );
   }
-  const parsed = answer.safeParse(jsonOf(output));
-  if (!parsed.success) {
+  const parsed = validate(answer, jsonOf(output));
+  if (!parsed.valid) {
     throw fail('its answer is not the JSON that it should be', 'is it a helper of this protocol?');
   }
-  const { Username, Secret } = parsed.data;
+  const { Username, Secret } = parsed.value;
   if (Secret === '') return undefined;
   return Username === '<token>'
     ? { identityToken: Secret }

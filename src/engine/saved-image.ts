@@ -1,7 +1,8 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import { RundleError } from '../errors.js';
 import { check, parseJson, plainText } from '../oci/document.js';
 import { missingPlatform, type Platform, platformRank } from '../oci/platform.js';
+import { object } from '../schema.js';
 import {
   type Answer,
   ENGINE_TIMEOUTS,
@@ -29,10 +30,10 @@ export interface ImageRequest {
 }
 
 /** The parts of an engine's description of an image that are used; podman's own API and Docker's have these in common. */
-const imageSchema = z.object({
-  Os: plainText.optional(),
-  Architecture: plainText.optional(),
-  Variant: plainText.optional(),
+const imageSchema = object({
+  Os: v.optional(plainText),
+  Architecture: v.optional(plainText),
+  Variant: v.optional(plainText),
 });
 
 /**
@@ -104,14 +105,14 @@ async function expectImage(
 /** Engines say what is wrong as `{ "message": "..." }`. */
 function wordsOf(text: string): string {
   try {
-    const { message } = z.object({ message: z.string() }).parse(JSON.parse(text));
+    const { message } = v.parse(object({ message: v.string() }), JSON.parse(text));
     return message.replace(/\s+/g, ' ').trim().slice(0, WORDS_LIMIT);
   } catch {
     return '';
   }
 }
 
-function checkPlatform(image: z.infer<typeof imageSchema>, wanted: ImageRequest): void {
+function checkPlatform(image: v.InferOutput<typeof imageSchema>, wanted: ImageRequest): void {
   const { engine, name, platform, where } = wanted;
   const { Os: os, Architecture: architecture, Variant: variant } = image;
   if (platform === undefined || !os || !architecture) return;

@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import { RundleError } from '../errors.js';
+import { count, integer, list, listFaults, object, validate } from '../schema.js';
 
 /**
  * What `./app.run --verify --json` prints, schema 1: stub/README.md, "The report of --verify". Everything has a bound; members
@@ -9,54 +10,57 @@ import { RundleError } from '../errors.js';
 /** The schema that is read here. A later one is another document. */
 const SCHEMA = 1;
 
-const shortText = z.string().max(1024);
-const longText = z.string().max(8192);
-const id = z.string().regex(/^[a-z][a-z0-9-]{0,63}$/, 'is not an id such as user-namespaces');
-const remedy = z.array(longText).max(64);
+const shortText = v.pipe(v.string(), v.maxLength(1024));
+const longText = v.pipe(v.string(), v.maxLength(8192));
+const id = v.pipe(
+  v.string(),
+  v.regex(/^[a-z][a-z0-9-]{0,63}$/, 'is not an id such as user-namespaces'),
+);
+const remedy = list(longText, 64);
 
-const checkSchema = z.object({
+const checkSchema = object({
   id,
   group: shortText,
-  result: z.enum(['pass', 'info', 'warn', 'fail']),
+  result: v.picklist(['pass', 'info', 'warn', 'fail']),
   detail: longText,
-  value: shortText.nullable(),
+  value: v.nullable(shortText),
   remedy,
 });
 
-const tierSchema = z.object({ name: id, works: z.boolean(), reason: longText.nullable(), remedy });
+const tierSchema = object({ name: id, works: v.boolean(), reason: v.nullable(longText), remedy });
 
-const requirementSchema = z.object({
+const requirementSchema = object({
   text: shortText,
-  met: z.boolean(),
-  found: longText.nullable(),
+  met: v.boolean(),
+  found: v.nullable(longText),
   remedy,
 });
 
-const jobSchema = z.object({
+const jobSchema = object({
   manager: shortText,
-  id: shortText.nullable(),
-  node: shortText.nullable(),
-  rank: shortText.nullable(),
+  id: v.nullable(shortText),
+  node: v.nullable(shortText),
+  rank: v.nullable(shortText),
 });
 
-const hostSchema = z.object({
-  name: shortText.min(1),
+const hostSchema = object({
+  name: v.pipe(shortText, v.minLength(1)),
   machine: shortText,
   kernel: shortText,
   distribution: shortText,
   kind: shortText,
-  container: shortText.nullable(),
-  job: jobSchema.nullable(),
+  container: v.nullable(shortText),
+  job: v.nullable(jobSchema),
   cpu: shortText,
-  cpus: z.int().min(0),
-  memory: z.int().min(0),
-  uid: z.int().min(0),
+  cpus: count,
+  memory: count,
+  uid: count,
 });
 
-const bundleSchema = z.object({
+const bundleSchema = object({
   name: shortText,
-  id: z.string().regex(/^[0-9a-f]{64}$/, 'is not 64 hexadecimal digits'),
-  arch: z.array(shortText).max(64),
+  id: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'is not 64 hexadecimal digits')),
+  arch: list(shortText, 64),
 });
 
 /** The exit status that goes with each verdict. */
@@ -64,38 +68,51 @@ export const VERDICT_STATUS = { best: 0, lesser: 2, none: 1 } as const;
 
 export type Verdict = keyof typeof VERDICT_STATUS;
 
-const reportSchema = z
-  .object({
-    schema: z.literal(SCHEMA),
+const reportSchema = v.pipe(
+  object({
+    schema: v.literal(SCHEMA),
     rundle: shortText,
-    verdict: z.enum(['best', 'lesser', 'none']),
-    exitStatus: z.int(),
-    tier: id.nullable(),
+    verdict: v.picklist(['best', 'lesser', 'none']),
+    exitStatus: integer,
+    tier: v.nullable(id),
     bundle: bundleSchema,
     host: hostSchema,
-    tiers: z.array(tierSchema).max(16),
-    requirements: z.array(requirementSchema).max(1024),
-    checks: z.array(checkSchema).max(256),
-  })
-  .refine(({ verdict, exitStatus }) => VERDICT_STATUS[verdict] === exitStatus, {
-    path: ['exitStatus'],
-    message: 'does not go with the verdict',
-  })
-  .refine(({ verdict, tier }) => (verdict === 'none') === (tier === null), {
-    path: ['tier'],
-    message: 'does not go with the verdict',
-  })
-  .refine(({ tiers }) => areDifferent(tiers.map(({ name }) => name)), {
-    path: ['tiers'],
-    message: 'one tier stands there twice',
-  })
-  .refine(({ checks }) => areDifferent(checks.map((check) => check.id)), {
-    path: ['checks'],
-    message: 'one id stands there twice',
-  });
+    tiers: list(tierSchema, 16),
+    requirements: list(requirementSchema, 1024),
+    checks: list(checkSchema, 256),
+  }),
+  v.forward(
+    v.check(
+      ({ verdict, exitStatus }) => VERDICT_STATUS[verdict] === exitStatus,
+      'does not go with the verdict',
+    ),
+    ['exitStatus'],
+  ),
+  v.forward(
+    v.check(
+      ({ verdict, tier }) => (verdict === 'none') === (tier === null),
+      'does not go with the verdict',
+    ),
+    ['tier'],
+  ),
+  v.forward(
+    v.check(
+      ({ tiers }) => areDifferent(tiers.map(({ name }) => name)),
+      'one tier stands there twice',
+    ),
+    ['tiers'],
+  ),
+  v.forward(
+    v.check(
+      ({ checks }) => areDifferent(checks.map((check) => check.id)),
+      'one id stands there twice',
+    ),
+    ['checks'],
+  ),
+);
 
 /** The report of one process on one host. */
-export type Report = z.infer<typeof reportSchema>;
+export type Report = v.InferOutput<typeof reportSchema>;
 
 /** True for what claims to be a report, of whatever schema; other documents are somebody else's. */
 export function claimsToBeReport(value: unknown): boolean {
@@ -119,12 +136,9 @@ export function parseReport(value: unknown, where: string): Report {
       },
     );
   }
-  const result = reportSchema.safeParse(value);
-  if (result.success) return result.data;
-  const faults = result.error.issues
-    .slice(0, 3)
-    .map(({ path, message }) => `${path.join('.') || 'report'}: ${message}`);
-  throw new RundleError('E_FORMAT', `${where}: ${faults.join('; ')}`, { cause: result.error });
+  const result = validate(reportSchema, value);
+  if (result.valid) return result.value;
+  throw new RundleError('E_FORMAT', `${where}: ${listFaults(result.faults, 'report')}`);
 }
 
 function areDifferent(names: readonly string[]): boolean {

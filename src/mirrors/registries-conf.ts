@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import { parse, type TomlTable } from 'smol-toml';
-import { z } from 'zod';
+import type { TomlTable } from 'smol-toml';
+import * as v from 'valibot';
 import { openFile, systemReason } from '../blob/file-range.js';
 import { isRundleError, RundleError, reasonOf } from '../errors.js';
+import { list, object, validate } from '../schema.js';
 
 /** One `[[registry]]` of containers-registries.conf(5), version 2, with its defaults filled in. */
 export interface RegistryRule {
@@ -28,22 +29,24 @@ export interface MirrorRule {
 const MAX_SIZE = 1024 * 1024;
 const SYSTEM = '/etc/containers/registries.conf';
 
-const mirrorSchema = z.object({
-  location: z.string().min(1),
-  insecure: z.boolean().default(false),
-  'pull-from-mirror': z.enum(['', 'all', 'digest-only', 'tag-only']).default(''),
+const mirrorSchema = object({
+  location: v.pipe(v.string(), v.minLength(1)),
+  insecure: v.optional(v.boolean(), false),
+  'pull-from-mirror': v.optional(v.picklist(['', 'all', 'digest-only', 'tag-only']), ''),
 });
 
-const registrySchema = z.object({
-  prefix: z.string().default(''),
-  location: z.string().default(''),
-  insecure: z.boolean().default(false),
-  blocked: z.boolean().default(false),
-  'mirror-by-digest-only': z.boolean().default(false),
-  mirror: z.array(mirrorSchema).max(256).default([]),
+const registrySchema = object({
+  prefix: v.optional(v.string(), ''),
+  location: v.optional(v.string(), ''),
+  insecure: v.optional(v.boolean(), false),
+  blocked: v.optional(v.boolean(), false),
+  'mirror-by-digest-only': v.optional(v.boolean(), false),
+  mirror: v.optional(list(mirrorSchema, 256), () => []),
 });
 
-const fileSchema = z.object({ registry: z.array(registrySchema).max(4096).default([]) });
+const fileSchema = object({
+  registry: v.optional(list(registrySchema, 4096), () => []),
+});
 
 /**
  * The rules of all files, a later one standing for an earlier one of the same prefix: the main file is `$CONTAINERS_REGISTRIES_CONF`,
@@ -62,7 +65,7 @@ export async function readRegistriesConf(
   const take = async (path: string, isRequired = false) => {
     const text = await readText(path);
     if (text !== undefined) {
-      for (const rule of parseRules(text, path)) rules.set(rule.prefix, rule);
+      for (const rule of await parseRules(text, path)) rules.set(rule.prefix, rule);
     } else if (isRequired) {
       throw new RundleError(
         'E_SOURCE',
@@ -112,7 +115,9 @@ async function readText(path: string): Promise<string | undefined> {
   }
 }
 
-function parseRules(text: string, path: string): RegistryRule[] {
+async function parseRules(text: string, path: string): Promise<RegistryRule[]> {
+  // Most machines have no such file, and the parser takes as long to load as all the rest here.
+  const { parse } = await import('smol-toml');
   let table: TomlTable;
   try {
     table = parse(text);
@@ -124,15 +129,15 @@ function parseRules(text: string, path: string): RegistryRule[] {
       hint: 'version 2 has a [[registry]] for each registry: containers-registries.conf(5)',
     });
   }
-  const result = fileSchema.safeParse(table);
-  if (!result.success) {
-    const [issue] = result.error.issues;
-    throw malformed(path, `${issue?.path.join('.')}: ${issue?.message}`);
+  const result = validate(fileSchema, table);
+  if (!result.valid) {
+    const [fault] = result.faults;
+    throw malformed(path, `${fault.path}: ${fault.reason}`);
   }
-  return result.data.registry.map((entry) => ruleOf(entry, path));
+  return result.value.registry.map((entry) => ruleOf(entry, path));
 }
 
-function ruleOf(entry: z.infer<typeof registrySchema>, file: string): RegistryRule {
+function ruleOf(entry: v.InferOutput<typeof registrySchema>, file: string): RegistryRule {
   const location = place(entry.location, file);
   const prefix = place(entry.prefix, file) || location;
   if (prefix === '') throw malformed(file, 'a [[registry]] has neither prefix nor location');

@@ -1,7 +1,7 @@
-import { z } from 'zod';
+import * as v from 'valibot';
+import { list, object, record } from '../schema.js';
 import type { Digest } from './digest.js';
-import { isDigest } from './digest.js';
-import { check, parseJson, plainText } from './document.js';
+import { check, digestSchema, parseJson, plainText } from './document.js';
 import type { Platform } from './platform.js';
 
 /** How an image wants to be run: config.md of the OCI image spec, made uniform. */
@@ -30,39 +30,31 @@ export interface ImageConfig {
   stopSignal: string | undefined;
 }
 
-const words = z.array(plainText).max(65_536).nullish();
+const words = v.nullish(list(plainText, 65_536));
 /** Go writes a set as a map to empty objects. */
-const set = z.record(plainText, z.unknown()).nullish();
+const set = v.nullish(record(plainText, v.unknown()));
 
-const configSchema = z.object({
-  architecture: plainText.default(''),
-  os: plainText.default(''),
-  variant: plainText.nullish(),
-  created: plainText.nullish(),
-  config: z
-    .object({
+const configSchema = object({
+  architecture: v.optional(plainText, ''),
+  os: v.optional(plainText, ''),
+  variant: v.nullish(plainText),
+  created: v.nullish(plainText),
+  config: v.nullish(
+    object({
       Entrypoint: words,
       Cmd: words,
       Env: words,
-      WorkingDir: plainText.nullish(),
-      User: plainText.nullish(),
-      Labels: z.record(plainText, plainText).nullish(),
+      WorkingDir: v.nullish(plainText),
+      User: v.nullish(plainText),
+      Labels: v.nullish(record(plainText, plainText)),
       Volumes: set,
       ExposedPorts: set,
-      StopSignal: plainText.nullish(),
-    })
-    .nullish(),
-  rootfs: z.object({
-    type: z.literal('layers'),
-    diff_ids: z
-      .array(
-        z.custom<Digest>(
-          (value) => typeof value === 'string' && isDigest(value),
-          'is not a sha256 or sha512 digest',
-        ),
-      )
-      .max(4096)
-      .nullish(),
+      StopSignal: v.nullish(plainText),
+    }),
+  ),
+  rootfs: object({
+    type: v.literal('layers'),
+    diff_ids: v.nullish(list(digestSchema, 4096)),
   }),
 });
 

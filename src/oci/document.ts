@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import { RundleError } from '../errors.js';
+import { count, list, listFaults, object, record, type Schema, validate } from '../schema.js';
 import { type Digest, isDigest } from './digest.js';
 import { type DocumentKind, documentKind } from './media-type.js';
 
@@ -12,54 +13,78 @@ import { type DocumentKind, documentKind } from './media-type.js';
 export const MAX_DOCUMENT_SIZE = 4 * 1024 * 1024;
 
 /** Text that can go into messages, environment blocks and C strings. */
-export const plainText = z
-  .string()
-  .max(65_536)
-  .refine((text) => !text.includes('\0'), 'holds a NUL character');
+export const plainText = v.pipe(
+  v.string(),
+  v.maxLength(65_536),
+  v.check((text) => !text.includes('\0'), 'holds a NUL character'),
+);
 
-const digest = z.custom<Digest>(
+/** What names a blob, or a layer before compression. */
+export const digestSchema = v.custom<Digest>(
   (value) => typeof value === 'string' && isDigest(value),
   'is not a sha256 or sha512 digest',
 );
 
 /** JSON null, which Go programs write for an empty list or map, counts as absent. */
-function orAbsent<T extends z.ZodType>(schema: T) {
-  return schema.nullish().transform((value) => value ?? undefined);
+function orAbsent<T>(schema: Schema<T>) {
+  return v.nullish(schema, () => undefined);
 }
 
-const platform = z.object({
+/** What points at a blob. */
+export interface Descriptor {
+  /** Empty when it says none. */
+  mediaType: string;
+  digest: Digest;
+  /** Bytes. */
+  size: number;
+  urls: string[] | undefined;
+  annotations: Record<string, string> | undefined;
+  /** Of the image, where an index lists it. */
+  platform: { architecture: string; os: string; variant: string | undefined } | undefined;
+}
+
+const platform = object({
   architecture: plainText,
   os: plainText,
   variant: orAbsent(plainText),
 });
 
-export const descriptorSchema = z.object({
-  mediaType: plainText.default(''),
-  digest,
-  size: z.int().min(0),
-  urls: orAbsent(z.array(plainText).max(64)),
-  annotations: orAbsent(z.record(plainText, plainText)),
+const descriptor: Schema<Descriptor> = object({
+  mediaType: v.optional(plainText, ''),
+  digest: digestSchema,
+  size: count,
+  urls: orAbsent(list(plainText, 64)),
+  annotations: orAbsent(record(plainText, plainText)),
   platform: orAbsent(platform),
 });
 
-/** What points at a blob: type, digest and size in bytes. */
-export type Descriptor = z.infer<typeof descriptorSchema>;
+const descriptors = list(descriptor, 4096);
 
-const manifestSchema = z.object({
-  schemaVersion: z.literal(2),
+const manifestSchema = object({
+  schemaVersion: v.literal(2),
   mediaType: orAbsent(plainText),
-  config: descriptorSchema,
-  layers: z.array(descriptorSchema).max(4096),
+  config: descriptor,
+  layers: descriptors,
 });
 
-const indexSchema = z.object({
-  schemaVersion: z.literal(2),
+const indexSchema = object({
+  schemaVersion: v.literal(2),
   mediaType: orAbsent(plainText),
-  manifests: orAbsent(z.array(descriptorSchema).max(4096)).transform((list) => list ?? []),
+  manifests: v.nullish(descriptors, () => []),
 });
 
-export type Manifest = z.infer<typeof manifestSchema>;
-export type Index = z.infer<typeof indexSchema>;
+/** What tells manifests and indexes from each other. */
+const fieldsSchema = object({
+  mediaType: orAbsent(plainText),
+  config: v.optional(v.unknown()),
+  layers: v.optional(v.unknown()),
+  manifests: v.optional(v.unknown()),
+});
+
+type Fields = v.InferOutput<typeof fieldsSchema>;
+
+export type Manifest = v.InferOutput<typeof manifestSchema>;
+export type Index = v.InferOutput<typeof indexSchema>;
 
 export type ImageDocument =
   | { kind: 'manifest'; manifest: Manifest }
@@ -72,11 +97,9 @@ export type ImageDocument =
  */
 export function parseDocument(bytes: Uint8Array, mediaType: string, where: string): ImageDocument {
   const json = parseJson(bytes, where);
-  const fields = z.looseObject({ mediaType: orAbsent(plainText) }).safeParse(json);
-  if (!fields.success) throw malformed(where, fields.error);
-  const looksLike = kindByFields(fields.data, where);
-  const inside =
-    fields.data.mediaType === undefined ? undefined : documentKind(fields.data.mediaType);
+  const fields = check(fieldsSchema, json, where);
+  const looksLike = kindByFields(fields, where);
+  const inside = fields.mediaType === undefined ? undefined : documentKind(fields.mediaType);
   for (const announced of [documentKind(mediaType), inside]) {
     if (announced !== undefined && announced !== looksLike) {
       throw new RundleError(
@@ -94,7 +117,7 @@ export function parseIndex(bytes: Uint8Array, where: string): Index {
   return check(indexSchema, parseJson(bytes, where), where);
 }
 
-function kindByFields(fields: Record<string, unknown>, where: string): DocumentKind {
+function kindByFields(fields: Fields, where: string): DocumentKind {
   const isManifest = fields.layers !== undefined || fields.config !== undefined;
   const isIndex = fields.manifests !== undefined;
   if (isManifest !== isIndex) return isIndex ? 'index' : 'manifest';
@@ -120,15 +143,8 @@ export function parseJson(bytes: Uint8Array, where: string): unknown {
 }
 
 /** `value` as `schema` describes it. Throws E_FORMAT with the first fields that do not fit; `where` begins the message. */
-export function check<T extends z.ZodType>(schema: T, value: unknown, where: string): z.infer<T> {
-  const result = schema.safeParse(value);
-  if (!result.success) throw malformed(where, result.error);
-  return result.data;
-}
-
-function malformed(where: string, error: z.ZodError): RundleError {
-  const faults = error.issues
-    .slice(0, 3)
-    .map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`);
-  return new RundleError('E_FORMAT', `${where}: ${faults.join('; ')}`, { cause: error });
+export function check<T>(schema: Schema<T>, value: unknown, where: string): T {
+  const validated = validate(schema, value);
+  if (validated.valid) return validated.value;
+  throw new RundleError('E_FORMAT', `${where}: ${listFaults(validated.faults, 'document')}`);
 }

@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import * as v from 'valibot';
+import { object } from '../schema.js';
 import { errorCodes, readAnswer } from './answer-body.js';
 import type { EndpointSession } from './endpoint-session.js';
 
@@ -9,7 +10,9 @@ const MAX_ANSWER = 4 * 1024 * 1024;
 /** How many names a message can hold. */
 const SHOWN = 8;
 
-const schema = z.object({ tags: z.array(z.string().max(256)).nullish() });
+const schema = object({
+  tags: v.nullish(v.array(v.pipe(v.string(), v.maxLength(256)))),
+});
 
 /** Whether the registry knows the repository, as far as it says so. Never throws. */
 export async function findRepository(
@@ -39,7 +42,7 @@ export async function listTags(session: EndpointSession, wanted: string): Promis
         break;
       }
       const bytes = await readAnswer(answer, MAX_ANSWER, '');
-      for (const tag of schema.parse(JSON.parse(bytes.toString('utf8'))).tags ?? []) {
+      for (const tag of v.parse(schema, JSON.parse(bytes.toString('utf8'))).tags ?? []) {
         if (/^\w[\w.-]{0,127}$/.test(tag)) tags.add(tag);
       }
       query = nextQuery(answer.header('link'));

@@ -1,6 +1,7 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import { RundleError } from '../errors.js';
 import { check, parseJson } from '../oci/document.js';
+import { object } from '../schema.js';
 import type { Credentials } from './access.js';
 import { readAnswer } from './answer-body.js';
 import { isLoopback } from './endpoint.js';
@@ -24,8 +25,8 @@ export interface TokenRequest {
 }
 
 /** A field that may go into a header: what a JWT or an opaque token is made of. */
-const token = z.string().regex(/^[\x21-\x7e]+$/);
-const schema = z.object({ token: token.nullish(), access_token: token.nullish() });
+const token = v.pipe(v.string(), v.regex(/^[\x21-\x7e]+$/));
+const schema = object({ token: v.nullish(token), access_token: v.nullish(token) });
 
 /**
  * Gets a token from the server that a registry's challenge names: by GET with the user's name and password or without
@@ -56,7 +57,7 @@ export async function fetchToken(
 
 /** An error says nothing about what was there instead, not even by its cause: it may be a token. */
 function tokenIn(bytes: Buffer, what: string): string {
-  let document: z.infer<typeof schema>;
+  let document: v.InferOutput<typeof schema>;
   try {
     document = check(schema, parseJson(bytes, what), what);
   } catch (error) {

@@ -1,10 +1,11 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import { readBlob } from '../blob/blob-reader.js';
 import type { FileRange } from '../blob/file-range.js';
 import { RundleError } from '../errors.js';
 import { parseConfig } from '../oci/config.js';
 import { type Digest, digestOf, isDigest } from '../oci/digest.js';
 import { check, MAX_DOCUMENT_SIZE, parseJson, plainText } from '../oci/document.js';
+import { list, object } from '../schema.js';
 import { type Archive, type ArchivedImage, openArchive } from './archive.js';
 import { checkPlatform } from './image-config.js';
 import { type LayerFile, mergeLayers } from './layers.js';
@@ -58,17 +59,18 @@ export async function loadDockerArchive(
   return { root, config: parsed.config, provenance, omissions };
 }
 
-const imagesSchema = z
-  .array(
-    z.object({
-      Config: plainText,
-      RepoTags: z.array(plainText).max(4096).nullish(),
-      Layers: z.array(plainText).max(4096),
-    }),
-  )
-  .max(4096);
+const names = list(plainText, 4096);
 
-type SavedImage = z.infer<typeof imagesSchema>[number];
+const imagesSchema = list(
+  object({
+    Config: plainText,
+    RepoTags: v.nullish(names),
+    Layers: names,
+  }),
+  4096,
+);
+
+type SavedImage = v.InferOutput<typeof imagesSchema>[number];
 
 async function readImages(archive: Archive, where: string): Promise<SavedImage[]> {
   const file = archive.member('manifest.json');

@@ -1,6 +1,7 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import { RundleError } from '../errors.js';
 import { check, type Descriptor, parseIndex, parseJson } from '../oci/document.js';
+import { object } from '../schema.js';
 
 /** OCI image spec, annotations.md: the name of an image in a layout. */
 const REF_NAME = 'org.opencontainers.image.ref.name';
@@ -19,7 +20,7 @@ export function selectImages(
   source: string,
 ): Descriptor[] {
   const where = `reading ${source}`;
-  const version = z.object({ imageLayoutVersion: z.string().max(64) });
+  const version = object({ imageLayoutVersion: v.pipe(v.string(), v.maxLength(64)) });
   const layout = check(
     version,
     parseJson(layoutFile, `${where}: oci-layout`),
