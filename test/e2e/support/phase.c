@@ -87,18 +87,30 @@ static _Noreturn void kill_at(pid_t target, int execs)
 	wait_and_report("killed", execs);
 }
 
+/* A new process that has stopped before its parent told of it; 0 for none. */
+static pid_t early;
+
+/* Wait until the new process `pid` has stopped, which it does before anything else. */
+static bool has_stopped(pid_t pid)
+{
+	if (pid == early) {
+		early = 0;
+		return true;
+	}
+	int status;
+	return waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status);
+}
+
 static void leave_out(pid_t pid)
 {
-	int status;
-	if (waitpid(pid, &status, __WALL) == pid)
+	if (has_stopped(pid))
 		trace(PTRACE_DETACH, pid, 0);
 }
 
-/* Take over the new process `pid`, which stops before it does anything. */
+/* Take over the new process `pid`. */
 static void follow(pid_t pid)
 {
-	int status;
-	if (waitpid(pid, &status, __WALL) != pid)
+	if (!has_stopped(pid))
 		return;
 	trace(PTRACE_SETOPTIONS, pid, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
 	trace(PTRACE_SYSCALL, pid, 0);
@@ -136,6 +148,10 @@ int main(int argc, char **argv)
 			continue;
 		}
 		int signal = WSTOPSIG(status), event = status >> 16;
+		if (pid != leader && pid != target) {
+			early = pid;
+			continue;
+		}
 		if (event == PTRACE_EVENT_EXEC) {
 			execs += pid == leader;
 		} else if (event != 0) {
