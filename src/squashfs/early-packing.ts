@@ -3,7 +3,7 @@ import { type BlockRequest, type PackedBlocks, storedSize, type WorkerSetup } fr
 import { WorkerPool } from './pool.js';
 
 /** Memory for blocks that wait for their payload, in bytes. */
-const MEMORY = 32 * 1024 * 1024;
+const MEMORY = 64 * 1024 * 1024;
 
 /** Blocks that are remembered until there is time for them: with small blocks an image has any number. */
 const MAX_WAITING = 4096;
