@@ -22,6 +22,9 @@
 /* How often, 20 ms apart, a signal is followed that has met a child that blocks it. */
 enum { CHECKS = 500, CHECK_NS = 20000000 };
 
+/* How often, as far apart, is looked whether a child has stopped. */
+enum { STOP_CHECKS = 50 };
+
 struct supervisor {
 	pid_t child;
 	int proc;          /* the host's /proc; the child changes this process's root with its own */
@@ -89,9 +92,28 @@ void supervise_suffer(int signal)
 	sigprocmask(SIG_BLOCK, &one, NULL);
 }
 
-/* Stop the child and then this process, so that the shell sees a stopped job; go on together. In a process
- * group that nobody could continue the kernel does not stop this process, and both go on at once. */
-static void stop_both(const struct supervisor *supervisor, int signal)
+/* Stop the child and wait until it has, because until then it may take what is typed for the shell. One that
+ * is traced by another process may never do. */
+static void stop_child(pid_t child)
+{
+	sigset_t changes;
+	sigemptyset(&changes);
+	sigaddset(&changes, SIGCHLD);
+	kill(child, SIGSTOP);
+	for (int checks = 0; checks < STOP_CHECKS; checks++) {
+		siginfo_t info = {0};
+		int options = WSTOPPED | WEXITED | WNOHANG | WNOWAIT;
+		if (waitid(P_PID, (id_t)child, &info, options) != 0 || info.si_pid == child)
+			return;
+		const struct timespec pause = {.tv_nsec = CHECK_NS};
+		sigtimedwait(&changes, NULL, &pause);
+	}
+}
+
+/* Stop this process as well as the child, which may go on again by now, so that the shell sees a stopped job;
+ * go on together. In a process group that nobody could continue the kernel does not stop this process, and
+ * both go on at once. */
+static void stop_with_child(const struct supervisor *supervisor, int signal)
 {
 	kill(supervisor->child, SIGSTOP);
 	supervise_suffer(signal);
@@ -110,7 +132,8 @@ bool supervise_reached_child(const siginfo_t *info)
 static void take_default_effect(struct supervisor *supervisor, int signal)
 {
 	if (stops(signal)) {
-		stop_both(supervisor, signal);
+		stop_child(supervisor->child);
+		stop_with_child(supervisor, signal);
 	} else {
 		supervisor->death = signal;
 		kill(supervisor->child, SIGKILL);
@@ -178,7 +201,7 @@ static void look_after(const struct supervisor *supervisor)
 	pid_t pid;
 	while ((pid = waitpid(supervisor->child, &status, WNOHANG | WUNTRACED)) > 0) {
 		if (WIFSTOPPED(status))
-			stop_both(supervisor, SIGSTOP);
+			stop_with_child(supervisor, SIGSTOP);
 		else
 			supervise_end_like(WIFSIGNALED(status) && supervisor->death != 0 ? supervisor->death
 			                                                                 : status);
