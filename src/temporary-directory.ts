@@ -1,5 +1,4 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { remove } from 'fs-extra/esm';
@@ -16,7 +15,8 @@ export async function withTemporaryDirectory<T>(use: (path: string) => Promise<T
   const parent = tmpdir();
   let path: string;
   try {
-    path = await mkdtemp(join(parent, 'rundle-'));
+    // Nothing can come between making it and remembering it.
+    path = mkdtempSync(join(parent, 'rundle-'));
   } catch (cause) {
     throw new RundleError(
       'E_OUTPUT',

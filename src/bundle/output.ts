@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants, unlinkSync } from 'node:fs';
+import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
 import { access, type FileHandle, link, lstat, open, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { RundleError, reasonOf } from '../errors.js';
@@ -40,10 +40,9 @@ export function discardPendingOutputs(): void {
 export async function openOutput(path: string, force = false): Promise<Output> {
   await checkName(path, force);
   const temporary = join(dirname(path), `.rundle-build-${randomBytes(8).toString('hex')}`);
-  const handle = await creating(path, () => open(temporary, 'wx+', 0o700));
-  pending.add(temporary);
   if (!removesAtExit) process.once('exit', discardPendingOutputs);
   removesAtExit = true;
+  const handle = await creating(path, () => openTemporary(temporary));
 
   let open_ = true;
   const close = async () => {
@@ -119,6 +118,13 @@ async function creating<T>(path: string, action: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw error instanceof RundleError ? error : outputError(path, error);
   }
+}
+
+/** Made and remembered in one go: an end of the process that comes in between would leave it. */
+async function openTemporary(temporary: string): Promise<FileHandle> {
+  closeSync(openSync(temporary, 'wx', 0o700));
+  pending.add(temporary);
+  return open(temporary, constants.O_RDWR | constants.O_NOFOLLOW);
 }
 
 async function checkName(path: string, force: boolean): Promise<void> {
